@@ -1,0 +1,160 @@
+//! `rowhouse-migrate`: the schema, the roles, and whether both still hold.
+//!
+//! Exit codes: 0 clean, 1 a finding or nothing to do that was asked for, 2 it could not run.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command talks to its console"
+)]
+
+mod database;
+mod settings;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use store::OwnerDb;
+
+use crate::database::Database;
+
+/// Prepares and checks the database of Rowhouse. It connects with DATABASE_URL as it is; without
+/// one, with the PostgreSQL of the home folder (ROWHOUSE_HOME).
+#[derive(Debug, Parser)]
+#[command(name = "rowhouse-migrate", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes roles and rights, runs all pending migrations, registers the seal keys.
+    Up,
+    /// Reverts the newest migration.
+    Down,
+    /// Reverts the newest migration and runs it again.
+    Redo,
+    /// Lists the migrations; exit code 1 when some are pending.
+    Status,
+    /// Roles, schemas and rights without a migration.
+    Bootstrap {
+        /// Writes the SQL instead, for a database administrator to read and run.
+        #[arg(long)]
+        print: bool,
+    },
+    /// Checks that every guard is in place; exit code 1 when one is not.
+    Verify {
+        /// Writes one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    match run(&Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("rowhouse-migrate: {}", chain(error.as_ref()));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
+    if let Command::Bootstrap { print: true } = command {
+        print!("{}", store::bootstrap::sql());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let database = Database::open(&settings::load()?)?;
+    let mut owner = OwnerDb::connect(&database.url)?;
+    match command {
+        Command::Up => up(&mut owner, &database),
+        Command::Down => down(&mut owner),
+        Command::Redo => {
+            down(&mut owner)?;
+            up(&mut owner, &database)
+        }
+        Command::Status => status(&mut owner),
+        Command::Bootstrap { .. } => {
+            owner.bootstrap(&database.passwords)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { json } => verify(&mut owner, *json),
+    }
+}
+
+fn up(owner: &mut OwnerDb, database: &Database) -> Result<ExitCode, Box<dyn Error>> {
+    let ran = owner.up(&database.passwords, &database.seal_keys)?;
+    for migration in &ran {
+        println!("up    {migration}");
+    }
+    if ran.is_empty() {
+        println!("nothing to do: all migrations have run");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn down(owner: &mut OwnerDb) -> Result<ExitCode, Box<dyn Error>> {
+    match owner.down()? {
+        Some(migration) => {
+            println!("down  {migration}");
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            println!("nothing to revert: no migration has run");
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
+fn status(owner: &mut OwnerDb) -> Result<ExitCode, Box<dyn Error>> {
+    let all = owner.status()?;
+    for migration in &all {
+        println!(
+            "{}  {}",
+            if migration.applied {
+                "applied"
+            } else {
+                "pending"
+            },
+            migration.name
+        );
+    }
+    let pending = all.iter().any(|migration| !migration.applied);
+    Ok(if pending {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn verify(owner: &mut OwnerDb, json: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let report = owner.verify()?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {}", more.trim_end());
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! What is fine on a developer's machine and refused in production.
+
+use ::settings::Environment;
+use secrecy::ExposeSecret as _;
+
+use crate::settings::Settings;
+
+/// Why this configuration does not go into production.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    #[error("production needs a database of its own: set DATABASE_URL")]
+    EmbeddedDatabase,
+    #[error("production needs a SECRET_KEY: at least 32 random bytes")]
+    NoSecretKey,
+    #[error("the SECRET_KEY is too short for production: at least 32 bytes")]
+    ShortSecretKey,
+    #[error("the SECRET_KEY is one of an example; make one: openssl rand -hex 32")]
+    ExampleSecretKey,
+    #[error("DEBUG must be off in production")]
+    Debug,
+}
+
+pub(crate) fn check(settings: &Settings, environment: Environment) -> Result<(), Refusal> {
+    if environment != Environment::Production {
+        return Ok(());
+    }
+    if settings.debug {
+        return Err(Refusal::Debug);
+    }
+    if !settings.database.is_external() {
+        return Err(Refusal::EmbeddedDatabase);
+    }
+    let secret = settings
+        .auth
+        .secret_key
+        .as_ref()
+        .ok_or(Refusal::NoSecretKey)?;
+    let secret = secret.expose_secret();
+    if secret.len() < 32 {
+        return Err(Refusal::ShortSecretKey);
+    }
+    let lower = secret.to_ascii_lowercase();
+    if ["secret-key", "change", "example", "your-"]
+        .iter()
+        .any(|word| lower.contains(word))
+    {
+        return Err(Refusal::ExampleSecretKey);
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! `/auth`: how somebody gets a token.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Data,
+};
+use auth::Password;
+use domain::{
+    Email, FullName, MembershipStatus, Role, TenantId, TenantMembership, TenantName, TenantSlug,
+    TenantStatus,
+};
+use serde::{Deserialize, Serialize};
+use store::{Candidate, Registrant, SignedIn};
+
+use super::account::AccountView;
+use crate::{
+    client_address::client_address,
+    error::{ApiError, FieldErrorCode},
+    extract::Body,
+    services::{Services, access_token},
+    state::AppState,
+    validation::Validation,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Register {
+    email: String,
+    password: String,
+    full_name: String,
+    tenant_slug: Option<String>,
+    tenant_name: Option<String>,
+}
+
+struct Registration {
+    email: Email,
+    password: Password,
+    full_name: FullName,
+    tenant: Option<(TenantSlug, TenantName)>,
+}
+
+impl TryFrom<Register> for Registration {
+    type Error = ApiError;
+
+    fn try_from(body: Register) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let email = v.parse("/email", Email::parse(&body.email));
+        let password = v.parse("/password", Password::parse_new(&body.password));
+        let full_name = v.parse("/full_name", FullName::parse(&body.full_name));
+        let slug = v.optional(
+            "/tenant_slug",
+            body.tenant_slug.as_deref().map(TenantSlug::parse),
+        );
+        if body.tenant_slug.is_none() && body.tenant_name.is_some() {
+            v.refuse(
+                "/tenant_name",
+                FieldErrorCode::Invalid,
+                "needs a tenant_slug beside it",
+            );
+        }
+        // A tenant that nobody named is called by its slug.
+        let name = body.tenant_name.as_deref().or(body.tenant_slug.as_deref());
+        let name = v.optional("/tenant_name", name.map(TenantName::parse));
+        v.finish(|| {
+            Some(Self {
+                email: email?,
+                password: password?,
+                full_name: full_name?,
+                tenant: slug?.zip(name?),
+            })
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    email: String,
+    password: Password,
+    tenant_slug: Option<String>,
+}
+
+/// What a client keeps: both tokens, and whom they stand for.
+#[derive(Debug, Serialize)]
+struct TokenView {
+    access_token: String,
+    refresh_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    user: AccountView,
+    tenant: Option<TenantView>,
+}
+
+#[derive(Debug, Serialize)]
+struct TenantView {
+    id: TenantId,
+    slug: String,
+    name: String,
+    role: Role,
+}
+
+/// An account, and a tenant with it when one is named.
+///
+/// With the address of a personal account, the password decides: right, and the tenant is added
+/// to that account; wrong, and the address is taken. Either way costs one bcrypt.
+pub(crate) async fn register(
+    request: HttpRequest,
+    Body(body): Body<Register>,
+    state: Data<AppState>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let registration = Registration::try_from(body)?;
+    let known = services
+        .identity
+        .find_personal(registration.email.clone())
+        .await?;
+    let who = match known {
+        Some(candidate) => {
+            let right = services
+                .passwords
+                .verify(registration.password, Some(candidate.hash))
+                .await?;
+            right
+                .then_some(Registrant::Known(candidate.account.id))
+                .ok_or(ApiError::EmailTaken)?
+        }
+        None => Registrant::New {
+            email: registration.email,
+            full_name: registration.full_name,
+            password_hash: services.passwords.hash(registration.password).await?,
+        },
+    };
+    let (refresh, session) = services.new_session(device(&request), address(&request, &state));
+    let who = services
+        .identity
+        .register(who, registration.tenant, session)
+        .await?;
+    token(StatusCode::CREATED, &state, &who, &refresh.reveal())
+}
+
+/// A session. Whatever is wrong, the answer is the same and costs the same: one bcrypt.
+pub(crate) async fn login(
+    request: HttpRequest,
+    Body(body): Body<Login>,
+    state: Data<AppState>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    // What is no address or no slug belongs to nobody; it is not said which.
+    let email = Email::parse(&body.email).ok();
+    let slug = body
+        .tenant_slug
+        .as_deref()
+        .map(TenantSlug::parse)
+        .transpose()
+        .ok();
+    let found = match (email, slug.clone()) {
+        (Some(email), Some(slug)) => services.identity.find_for_sign_in(email, slug).await?,
+        _ => None,
+    };
+    let hash = found.as_ref().map(|candidate| candidate.hash.clone());
+    let right = services.passwords.verify(body.password, hash).await?;
+    let candidate = found
+        .filter(|_| right)
+        .ok_or(ApiError::InvalidCredentials)?;
+    let tenant = standing(&candidate, slug.flatten().as_ref())?;
+    let (refresh, session) = services.new_session(device(&request), address(&request, &state));
+    let who = services
+        .identity
+        .open_session(candidate.account.id, tenant, session)
+        .await?;
+    token(StatusCode::OK, &state, &who, &refresh.reveal())
+}
+
+/// In which tenant the new session stands: the one named, else the only one, else none.
+fn standing(
+    candidate: &Candidate,
+    slug: Option<&TenantSlug>,
+) -> Result<Option<TenantId>, ApiError> {
+    let is_active = |membership: &TenantMembership| membership.status == MembershipStatus::Active;
+    match slug {
+        Some(slug) => {
+            let named = candidate
+                .memberships
+                .iter()
+                .find(|membership| membership.slug == slug.as_str() && is_active(membership))
+                .ok_or(ApiError::InvalidCredentials)?;
+            if named.tenant_status != TenantStatus::Active {
+                return Err(ApiError::TenantSuspended);
+            }
+            Ok(Some(named.tenant_id))
+        }
+        None => match candidate.memberships.as_slice() {
+            [only] if only.is_open() => Ok(Some(only.tenant_id)),
+            _ => Ok(None),
+        },
+    }
+}
+
+fn token(
+    status: StatusCode,
+    state: &AppState,
+    who: &SignedIn,
+    refresh_token: &str,
+) -> Result<HttpResponse, ApiError> {
+    let view = TokenView {
+        access_token: access_token(&state.access_tokens, who)?,
+        refresh_token: refresh_token.to_owned(),
+        token_type: "Bearer",
+        expires_in: state.access_tokens.lifetime_seconds(),
+        user: AccountView::from(who),
+        tenant: who.tenant.as_ref().map(|tenant| TenantView {
+            id: tenant.tenant_id,
+            slug: tenant.slug.clone(),
+            name: tenant.name.clone(),
+            role: tenant.role,
+        }),
+    };
+    Ok(HttpResponse::build(status)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(view))
+}
+
+/// What the client calls itself, for the list of sessions.
+fn device(request: &HttpRequest) -> Option<String> {
+    let agent = request.headers().get(header::USER_AGENT)?;
+    agent.to_str().ok().map(ToOwned::to_owned)
+}
+
+fn address(request: &HttpRequest, state: &AppState) -> std::net::IpAddr {
+    client_address(request, &state.settings.trusted_proxies)
+}

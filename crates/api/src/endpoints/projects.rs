@@ -1,0 +1,263 @@
+//! `/projects`: what a tenant works on.
+
+use actix_web::{HttpResponse, web::Data};
+use auth::{Permission, role_permits};
+use chrono::{DateTime, Utc};
+use domain::{
+    Description, MembershipId, NewProject, Project, ProjectChanges, ProjectId, ProjectName,
+    ProjectStatus, TenantId,
+};
+use serde::{Deserialize, Serialize};
+use store::projects::{self, Filter, Reach, Shown};
+
+use crate::{
+    authenticate::Authorized,
+    error::ApiError,
+    etag::{ETag, IfMatch, Versioned},
+    extract::{Body, Patch, PathId, QueryParams},
+    list::{List, ListQuery},
+    patchable::Patchable,
+    require,
+    services::Services,
+    validation::Validation,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListFilters {
+    status: Option<ProjectStatus>,
+    deleted: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FindQuery {
+    deleted: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateProject {
+    name: String,
+    description: Option<String>,
+    #[serde(default)]
+    status: ProjectStatus,
+}
+
+impl TryFrom<CreateProject> for NewProject {
+    type Error = ApiError;
+
+    fn try_from(body: CreateProject) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let name = v.parse("/name", ProjectName::parse(&body.name));
+        let description = v.optional(
+            "/description",
+            body.description.as_deref().map(Description::parse),
+        );
+        v.finish(|| {
+            Some(Self {
+                name: name?,
+                description: description?,
+                status: body.status,
+            })
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PatchProject {
+    #[serde(default)]
+    name: Patchable<String>,
+    #[serde(default)]
+    description: Patchable<String>,
+    #[serde(default)]
+    status: Patchable<ProjectStatus>,
+}
+
+impl TryFrom<PatchProject> for ProjectChanges {
+    type Error = ApiError;
+
+    fn try_from(body: PatchProject) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let name = v.change("/name", body.name, |text| ProjectName::parse(&text));
+        let description = v.nullable_change("/description", body.description, |text| {
+            Description::parse(&text)
+        });
+        let status = v.change("/status", body.status, Ok::<_, std::convert::Infallible>);
+        v.finish(|| {
+            Some(Self {
+                name: name?,
+                description: description?,
+                status: status?,
+            })
+        })
+    }
+}
+
+/// A project as the members of its tenant see it.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProjectView {
+    id: ProjectId,
+    tenant_id: TenantId,
+    name: String,
+    description: Option<String>,
+    status: ProjectStatus,
+    owner_id: MembershipId,
+    is_deleted: bool,
+    deleted_at: Option<DateTime<Utc>>,
+    view_count: i64,
+    version: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Project> for ProjectView {
+    fn from(project: Project) -> Self {
+        Self {
+            id: project.id,
+            tenant_id: project.tenant_id,
+            name: project.name,
+            description: project.description,
+            status: project.status,
+            owner_id: project.owner_id,
+            is_deleted: project.is_deleted,
+            deleted_at: project.deleted_at,
+            view_count: project.view_count,
+            version: project.version,
+            created_at: project.created_at,
+            updated_at: project.updated_at,
+        }
+    }
+}
+
+/// Newest first.
+pub(crate) async fn list(
+    caller: Authorized<require::ProjectsRead>,
+    query: ListQuery<ListFilters>,
+    services: Data<Services>,
+) -> Result<List<ProjectView>, ApiError> {
+    let shown = shown(&caller, query.filters.deleted)?;
+    let filter = Filter {
+        status: query.filters.status,
+        shown,
+    };
+    let page = query.page::<ProjectId>(caller.tenant().id)?;
+    let (after, limit) = (page.after().copied(), page.rows_to_read());
+    let rows = services
+        .tenants
+        .read(caller.context(), move |conn| {
+            Ok::<_, ApiError>(projects::list(conn, filter, after, limit)?)
+        })
+        .await?;
+    page.answer(rows, |project| project.id, ProjectView::from)
+}
+
+pub(crate) async fn find(
+    caller: Authorized<require::ProjectsRead>,
+    PathId(id): PathId<ProjectId>,
+    QueryParams(query): QueryParams<FindQuery>,
+    services: Data<Services>,
+) -> Result<Versioned<ProjectView>, ApiError> {
+    let shown = shown(&caller, query.deleted)?;
+    let project = services
+        .tenants
+        .read(caller.context(), move |conn| {
+            Ok::<_, ApiError>(projects::find(conn, id, shown)?)
+        })
+        .await?;
+    Ok(Versioned::ok(tag(&project), project.into()))
+}
+
+pub(crate) async fn create(
+    caller: Authorized<require::ProjectsWrite>,
+    Body(body): Body<CreateProject>,
+    services: Data<Services>,
+) -> Result<Versioned<ProjectView>, ApiError> {
+    let new: NewProject = body.try_into()?;
+    let account = caller.principal().account;
+    let project = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            Ok::<_, ApiError>(projects::insert(conn, account, &new)?)
+        })
+        .await?;
+    let location = format!("/api/v1/projects/{}", project.id);
+    Ok(Versioned::created(tag(&project), location, project.into()))
+}
+
+pub(crate) async fn update(
+    caller: Authorized<require::ProjectsWrite>,
+    PathId(id): PathId<ProjectId>,
+    if_match: IfMatch,
+    Patch(body): Patch<PatchProject>,
+    services: Data<Services>,
+) -> Result<Versioned<ProjectView>, ApiError> {
+    let changes: ProjectChanges = body.try_into()?;
+    let project = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            if if_match.is_present() {
+                if_match.check(&tag(&projects::lock(conn, id)?))?;
+            }
+            Ok::<_, ApiError>(projects::update(conn, id, &changes)?)
+        })
+        .await?;
+    Ok(Versioned::ok(tag(&project), project.into()))
+}
+
+/// Softly: an admin can restore it. Members delete what they own.
+pub(crate) async fn delete(
+    caller: Authorized<require::ProjectsWrite>,
+    PathId(id): PathId<ProjectId>,
+    if_match: IfMatch,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let reach = if role_permits(caller.tenant().role, Permission::ProjectsDelete) {
+        Reach::All
+    } else {
+        Reach::Own(caller.principal().account)
+    };
+    services
+        .tenants
+        .run(caller.context(), move |conn| {
+            if if_match.is_present() {
+                if_match.check(&tag(&projects::lock(conn, id)?))?;
+            }
+            Ok::<_, ApiError>(projects::delete(conn, id, reach)?)
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(crate) async fn restore(
+    caller: Authorized<require::ProjectsRestore>,
+    PathId(id): PathId<ProjectId>,
+    services: Data<Services>,
+) -> Result<Versioned<ProjectView>, ApiError> {
+    let project = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            Ok::<_, ApiError>(projects::restore(conn, id)?)
+        })
+        .await?;
+    Ok(Versioned::ok(tag(&project), project.into()))
+}
+
+/// Deleted projects are for those who can restore them.
+fn shown(
+    caller: &Authorized<require::ProjectsRead>,
+    deleted: Option<bool>,
+) -> Result<Shown, ApiError> {
+    match deleted {
+        Some(true) if role_permits(caller.tenant().role, Permission::ProjectsRestore) => {
+            Ok(Shown::Deleted)
+        }
+        Some(true) => Err(ApiError::Forbidden),
+        Some(false) | None => Ok(Shown::Standing),
+    }
+}
+
+fn tag(project: &Project) -> ETag {
+    ETag::new(project.id, project.version)
+}

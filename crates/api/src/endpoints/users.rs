@@ -1,0 +1,118 @@
+//! `/users`: the members of the tenant.
+
+use actix_web::{HttpResponse, http::header, web::Data};
+use auth::Password;
+use chrono::{DateTime, Utc};
+use domain::{Email, FullName, Membership, MembershipId, MembershipStatus, Role};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    authenticate::Authorized,
+    error::{ApiError, FieldErrorCode},
+    extract::Body,
+    require,
+    services::Services,
+    validation::Validation,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateUser {
+    email: String,
+    full_name: String,
+    role: Role,
+    password: Option<String>,
+}
+
+struct ManagedAccount {
+    email: Email,
+    full_name: FullName,
+    role: Role,
+    password: Password,
+}
+
+impl TryFrom<CreateUser> for ManagedAccount {
+    type Error = ApiError;
+
+    fn try_from(body: CreateUser) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let email = v.parse("/email", Email::parse(&body.email));
+        let full_name = v.parse("/full_name", FullName::parse(&body.full_name));
+        let password = match &body.password {
+            Some(password) => v.parse("/password", Password::parse_new(password)),
+            None => {
+                v.refuse(
+                    "/password",
+                    FieldErrorCode::MissingField,
+                    "is needed: invitations are not served yet",
+                );
+                None
+            }
+        };
+        v.finish(|| {
+            Some(Self {
+                email: email?,
+                full_name: full_name?,
+                role: body.role,
+                password: password?,
+            })
+        })
+    }
+}
+
+/// A member as the other members see them.
+#[derive(Debug, Serialize)]
+pub(crate) struct UserView {
+    id: MembershipId,
+    email: String,
+    full_name: String,
+    role: Role,
+    status: MembershipStatus,
+    is_active: bool,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Membership> for UserView {
+    fn from(member: Membership) -> Self {
+        Self {
+            id: member.id,
+            is_active: member.is_active(),
+            email: member.email,
+            full_name: member.full_name,
+            role: member.role,
+            status: member.status,
+            created_at: member.created_at,
+            updated_at: member.updated_at,
+        }
+    }
+}
+
+/// A managed account: it belongs to this tenant alone.
+pub(crate) async fn create(
+    caller: Authorized<require::UsersWrite>,
+    Body(body): Body<CreateUser>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let ManagedAccount {
+        email,
+        full_name,
+        role,
+        password,
+    } = body.try_into()?;
+    if !caller.tenant().role.may_grant(role) {
+        return Err(ApiError::Forbidden);
+    }
+    let hash = services.passwords.hash(password).await?;
+    let member = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            Ok::<_, ApiError>(store::memberships::insert_managed(
+                conn, &email, &full_name, &hash, role,
+            )?)
+        })
+        .await?;
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, format!("/api/v1/users/{}", member.id)))
+        .json(UserView::from(member)))
+}

@@ -1,0 +1,274 @@
+//! The one error of this crate: what a request can fail of, as handlers and extractors say it with
+//! `?`. How it looks on the wire is `problem.rs`, the codes are `error_code.rs`.
+//!
+//! `Display` is the problem's `detail`: any client may read it, so it never holds a cause. The
+//! cause is `source()`, which only the log reads.
+
+use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
+use serde::Serialize;
+use std::error::Error as StdError;
+
+use crate::error_code::ErrorCode;
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// How soon a client is asked to come back where nothing better is known, in seconds.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Why a request was refused or failed. One variant per [`ErrorCode`], whose documentation says
+/// what it means to a client.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "a variant's documentation is its ErrorCode's")]
+pub enum ApiError {
+    #[error("the request is not well-formed")]
+    MalformedRequest(#[source] Cause),
+    #[error("the body is not UTF-8")]
+    MalformedBody,
+    #[error("line {line}, column {column}: {problem}")]
+    MalformedJson {
+        line: usize,
+        column: usize,
+        problem: String,
+    },
+    #[error("the request names two different tenants")]
+    TenantAmbiguous,
+    #[error("the request carries no access token")]
+    MissingToken,
+    #[error("the access token is not valid")]
+    InvalidToken,
+    #[error("e-mail address or password is wrong")]
+    InvalidCredentials,
+    #[error("the session has ended")]
+    SessionRevoked,
+    #[error("the access token is out of date")]
+    TokenStale,
+    #[error("your role does not permit this")]
+    Forbidden,
+    #[error("the access token names no tenant")]
+    NoTenant,
+    #[error("the request selects another tenant than the access token names")]
+    TenantMismatch,
+    #[error("the tenant is suspended")]
+    TenantSuspended,
+    #[error("you are not a member of this tenant")]
+    NotAMember,
+    #[error("this tenant takes new members by invitation only")]
+    SignupClosed,
+    #[error("there is nothing here that you can see")]
+    NotFound,
+    #[error("this path answers to {allow} only")]
+    MethodNotAllowed {
+        /// The value of the header `Allow` (RFC 9110, 10.2.1).
+        allow: String,
+    },
+    #[error("the body did not arrive in time")]
+    RequestTimeout,
+    #[error("the request contradicts the current state")]
+    Conflict,
+    #[error("the e-mail address already has an account")]
+    EmailTaken,
+    #[error("it is not deleted")]
+    NotDeleted,
+    #[error("the slug is taken")]
+    SlugTaken,
+    #[error("it changed since the version that you know")]
+    PreconditionFailed,
+    #[error("the body may have at most {limit} bytes")]
+    PayloadTooLarge { limit: usize },
+    #[error("the body must be uncompressed {expected}")]
+    UnsupportedMediaType { expected: &'static str },
+    #[error("{}", count(.0))]
+    ValidationFailed(Vec<FieldError>),
+    #[error("the server failed to answer")]
+    Internal(#[source] Cause),
+    #[error("the server is busy")]
+    Busy { retry_after_seconds: u64 },
+    #[error("the database is unavailable")]
+    DatabaseUnavailable(#[source] Cause),
+}
+
+/// One value that was refused, an element of the problem's `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// RFC 6901: into the body; for a query parameter into the query seen as one flat object.
+    pub pointer: String,
+    /// The query parameter's name; absent for a value of the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What kind of fault.
+    pub code: FieldErrorCode,
+    /// What is wrong and what would be right, in a sentence's tail: `must not be empty`.
+    pub detail: String,
+}
+
+/// The kind of fault of one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldErrorCode {
+    /// The field or parameter does not exist.
+    UnknownField,
+    /// The field is required.
+    MissingField,
+    /// Another JSON type than the field has.
+    WrongType,
+    /// The same key twice.
+    Duplicate,
+    /// The right type, but a value that breaks a rule.
+    Invalid,
+}
+
+impl ApiError {
+    /// A failure of ours: 500, opaque to the client; the cause goes to the log.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// A single refused value of the body.
+    pub fn field(
+        pointer: impl Into<String>,
+        code: FieldErrorCode,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::ValidationFailed(vec![FieldError {
+            pointer: pointer.into(),
+            parameter: None,
+            code,
+            detail: detail.into(),
+        }])
+    }
+
+    /// A single refused query parameter.
+    pub fn parameter(name: &str, code: FieldErrorCode, detail: impl Into<String>) -> Self {
+        Self::ValidationFailed(vec![FieldError {
+            pointer: format!("/{}", crate::extract::escape(name)),
+            parameter: Some(name.to_owned()),
+            code,
+            detail: detail.into(),
+        }])
+    }
+
+    /// The code that the client gets to see.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::MalformedRequest(_) => ErrorCode::MalformedRequest,
+            Self::MalformedBody => ErrorCode::MalformedBody,
+            Self::MalformedJson { .. } => ErrorCode::MalformedJson,
+            Self::TenantAmbiguous => ErrorCode::TenantAmbiguous,
+            Self::MissingToken => ErrorCode::MissingToken,
+            Self::InvalidToken => ErrorCode::InvalidToken,
+            Self::InvalidCredentials => ErrorCode::InvalidCredentials,
+            Self::SessionRevoked => ErrorCode::SessionRevoked,
+            Self::TokenStale => ErrorCode::TokenStale,
+            Self::Forbidden => ErrorCode::Forbidden,
+            Self::NoTenant => ErrorCode::NoTenant,
+            Self::TenantMismatch => ErrorCode::TenantMismatch,
+            Self::TenantSuspended => ErrorCode::TenantSuspended,
+            Self::NotAMember => ErrorCode::NotAMember,
+            Self::SignupClosed => ErrorCode::SignupClosed,
+            Self::NotFound => ErrorCode::NotFound,
+            Self::MethodNotAllowed { .. } => ErrorCode::MethodNotAllowed,
+            Self::RequestTimeout => ErrorCode::RequestTimeout,
+            Self::Conflict => ErrorCode::Conflict,
+            Self::EmailTaken => ErrorCode::EmailTaken,
+            Self::NotDeleted => ErrorCode::NotDeleted,
+            Self::SlugTaken => ErrorCode::SlugTaken,
+            Self::PreconditionFailed => ErrorCode::PreconditionFailed,
+            Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
+            Self::ValidationFailed(_) => ErrorCode::ValidationFailed,
+            Self::Internal(_) => ErrorCode::Internal,
+            Self::Busy { .. } => ErrorCode::Busy,
+            Self::DatabaseUnavailable(_) => ErrorCode::DatabaseUnavailable,
+        }
+    }
+
+    /// The values refused; empty but for [`ApiError::ValidationFailed`].
+    #[must_use]
+    pub fn field_errors(&self) -> &[FieldError] {
+        match self {
+            Self::ValidationFailed(errors) => errors,
+            _ => &[],
+        }
+    }
+
+    /// When to come back, in seconds, for what passes by itself.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Busy {
+                retry_after_seconds,
+            } => Some(*retry_after_seconds),
+            Self::DatabaseUnavailable(_) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code().status()
+    }
+
+    /// The status alone. `frame` puts the problem document in its place, as only it knows the
+    /// request id.
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+impl From<store::Error> for ApiError {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::NotFound => Self::NotFound,
+            store::Error::NotAllowed => Self::Forbidden,
+            store::Error::NotDeleted => Self::NotDeleted,
+            store::Error::EmailTaken => Self::EmailTaken,
+            store::Error::SlugTaken => Self::SlugTaken,
+            store::Error::SignupClosed => Self::SignupClosed,
+            store::Error::Database(error) => error.into(),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<tenant_db::Error> for ApiError {
+    fn from(error: tenant_db::Error) -> Self {
+        use tenant_db::Error;
+        match error {
+            Error::TenantSuspended => Self::TenantSuspended,
+            Error::SessionRevoked => Self::SessionRevoked,
+            Error::Stale => Self::TokenStale,
+            Error::NotAMember => Self::NotAMember,
+            Error::RoleMayNotWrite => Self::Forbidden,
+            Error::Busy => Self::Busy {
+                retry_after_seconds: RETRY_AFTER_SECONDS,
+            },
+            Error::Unavailable(_)
+            | Error::OutcomeUnknown(_)
+            | Error::Timeout(_)
+            | Error::Tainted => Self::DatabaseUnavailable(error.into()),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl From<auth::HashingError> for ApiError {
+    fn from(error: auth::HashingError) -> Self {
+        match error {
+            auth::HashingError::Busy {
+                retry_after_seconds,
+            } => Self::Busy {
+                retry_after_seconds,
+            },
+            auth::HashingError::Bcrypt(_) | auth::HashingError::NoAnswer => Self::internal(error),
+        }
+    }
+}
+
+fn count(errors: &[FieldError]) -> String {
+    match errors.len() {
+        1 => "1 value was refused".to_owned(),
+        n => format!("{n} values were refused"),
+    }
+}

@@ -1,0 +1,156 @@
+//! The table of error codes: what a client may rely on. `docs/errors.md` is generated from it.
+//! What made the server answer with one of them is `error.rs`.
+
+use actix_web::http::StatusCode;
+use serde::{Serialize, Serializer};
+
+macro_rules! error_codes {
+    ($($variant:ident = $code:literal, $status:literal, $title:literal, $meaning:literal;)+) => {
+        /// What went wrong, as the member `code` of a problem document says it. A code never
+        /// changes its meaning; new ones may be added.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code on the wire: `snake_case`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            /// A short summary that does not change from occurrence to occurrence
+            /// (RFC 9457, 3.1.3).
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+
+            /// What it means and what the client can do, for the documentation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),+ }
+            }
+
+            /// The HTTP status that it is answered with.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                let status: u16 = match self { $(Self::$variant => $status),+ };
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+
+            /// The member `type`: a relative reference, to be resolved against the request
+            /// (RFC 9457, 3.1.1). A path and not a fragment, as `problem_details` cannot carry one.
+            #[must_use]
+            pub fn uri(self) -> http::Uri {
+                http::Uri::from_static(match self {
+                    $(Self::$variant => concat!("/docs/errors/", $code)),+
+                })
+            }
+        }
+    };
+}
+
+error_codes! {
+    MalformedRequest = "malformed_request", 400, "Malformed request",
+        "The request is not well-formed HTTP, or its body broke off. Do not repeat it unchanged.";
+    MalformedBody = "malformed_body", 400, "The body is not text",
+        "The body is not UTF-8 (RFC 8259, 8.1).";
+    MalformedJson = "malformed_json", 400, "The body is not JSON",
+        "The body is not JSON, or nests deeper than 128 levels. `detail` names line and column.";
+    TenantAmbiguous = "tenant_ambiguous", 400, "Two tenants named",
+        "`X-Tenant-Slug`, the host name and `X-Tenant-ID` do not all name the same tenant. Send one of them, or none.";
+    MissingToken = "missing_token", 401, "No access token",
+        "The request needs `Authorization: Bearer <access token>`.";
+    InvalidToken = "invalid_token", 401, "Invalid access token",
+        "The access token is malformed, forged, expired or not meant for this server. Refresh it or sign in.";
+    InvalidCredentials = "invalid_credentials", 401, "Invalid credentials",
+        "No such account, or another password. Which of the two is not said.";
+    SessionRevoked = "session_revoked", 401, "Session revoked",
+        "The session was logged out or revoked. Sign in again.";
+    TokenStale = "token_stale", 401, "Access token out of date",
+        "The role, or the tenant of the session, changed since the token was made. Refresh it and repeat the request.";
+    Forbidden = "forbidden", 403, "Not permitted",
+        "Your role lacks the permission for this.";
+    NoTenant = "no_tenant", 403, "No tenant selected",
+        "The access token names no tenant. Switch to one first.";
+    TenantMismatch = "tenant_mismatch", 403, "Another tenant",
+        "A header or the host name selects a tenant that is not the access token's. Switch first.";
+    TenantSuspended = "tenant_suspended", 403, "Tenant suspended",
+        "The tenant is suspended; only its operator can change that.";
+    NotAMember = "not_a_member", 403, "Not a member",
+        "You are not, or no longer, a member of this tenant.";
+    SignupClosed = "signup_closed", 403, "Sign-up closed",
+        "This tenant takes new members by invitation only.";
+    NotFound = "not_found", 404, "Not found",
+        "There is no such thing, or it is not yours to see, or its id is none. Which of them is not said.";
+    MethodNotAllowed = "method_not_allowed", 405, "Method not allowed",
+        "The path exists, the method does not. The header `Allow` lists those that do.";
+    RequestTimeout = "request_timeout", 408, "Request too slow",
+        "The body did not arrive in time. Repeat the request on a new connection.";
+    Conflict = "conflict", 409, "Conflict",
+        "The request contradicts what is there. Read the current state, then decide.";
+    EmailTaken = "email_taken", 409, "E-mail address taken",
+        "The address already has an account, and the password given is not that account's.";
+    NotDeleted = "not_deleted", 409, "Not deleted",
+        "Only what is deleted can be restored.";
+    SlugTaken = "slug_taken", 409, "Slug taken",
+        "Another tenant has this slug. Choose another one.";
+    PreconditionFailed = "precondition_failed", 412, "Precondition failed",
+        "The thing changed since the version that `If-Match` names. Read it again, then decide.";
+    PayloadTooLarge = "payload_too_large", 413, "Body too large",
+        "The body is larger than this server accepts.";
+    UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type",
+        "The body must be uncompressed `application/json`; for `PATCH` also `application/merge-patch+json`.";
+    ValidationFailed = "validation_failed", 422, "Validation failed",
+        "The request is well-formed, but values in it are not acceptable. `errors` lists them: `pointer` (RFC 6901, into the body), `parameter` for a query parameter, `code` (`unknown_field`, `missing_field`, `wrong_type`, `duplicate`, `invalid`), `detail`. Unknown fields and wrong types are reported one at a time, everything else at once.";
+    Internal = "internal", 500, "Internal error",
+        "The server failed. The request id leads its operators to the cause.";
+    Busy = "busy", 503, "Busy",
+        "The server has more work than it can do in time. Repeat after `Retry-After` seconds.";
+    DatabaseUnavailable = "database_unavailable", 503, "Database unavailable",
+        "The database does not answer. Repeat after `Retry-After` seconds.";
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_row_of_the_table_is_an_error_with_a_code_of_its_own() {
+        let mut codes = HashSet::new();
+        for &code in ErrorCode::ALL {
+            let word = code.as_str();
+            assert!(codes.insert(word), "{word} stands twice");
+            assert!(
+                word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'_')),
+                "{word}"
+            );
+            let status = code.status();
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{word}"
+            );
+            assert_eq!(code.uri().path(), format!("/docs/errors/{word}"));
+            assert!(
+                !code.title().ends_with('.'),
+                "{word}: a title is no sentence"
+            );
+            assert!(
+                code.meaning().ends_with('.'),
+                "{word}: a meaning is a sentence"
+            );
+        }
+    }
+}

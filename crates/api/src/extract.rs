@@ -1,0 +1,16 @@
+//! What a handler takes from a request: body, query, path. Each refuses with an `ApiError` that
+//! says where the fault lies. Who asks is `authenticate.rs`.
+//!
+//! A handler's parameters are checked in their order: the caller stands first.
+
+mod body;
+mod fault;
+mod path;
+mod query;
+
+pub use body::{Body, BodyLimit, Patch};
+pub use path::PathId;
+pub use query::QueryParams;
+
+pub(crate) use fault::escape;
+pub(crate) use query::{Pairs, deserialize_pairs, pairs};

@@ -1,0 +1,47 @@
+//! What surrounds every request, in its order: request id, the work, problem document, headers, log
+//! line.
+
+use actix_web::{
+    Error,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::header::HeaderMap,
+    middleware::Next,
+};
+use std::time::Instant;
+
+use crate::{access_log, problem, request_id::RequestId, security_headers};
+
+/// The outermost middleware.
+///
+/// A middleware inside of it refuses with `Ok(request.error_response(error))`: with an `Err` the
+/// request is lost, and the response goes without its log line.
+pub(crate) async fn frame(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let request_id = RequestId::of(request.request());
+    let add_headers = |headers: &mut HeaderMap| {
+        request_id.write(headers);
+        security_headers::write(&method, headers);
+    };
+    match next.call(request).await {
+        Ok(mut response) => {
+            if let Some(error) = response.response().error() {
+                let problem = problem::response(error, &request_id);
+                response = response.into_response(problem);
+            }
+            add_headers(response.headers_mut());
+            access_log::write(&response, started);
+            Ok(response)
+        }
+        Err(error) => {
+            let mut response = problem::response(&error, &request_id);
+            add_headers(response.headers_mut());
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The REST API over HTTP: the only crate that knows actix-web.
+//!
+//! The problem: whatever a stranger sends, the answer must be the documented one, and no handler may
+//! forget to ask who is calling. So a handler's signature is its contract (the caller and what it
+//! must be permitted, then path, query, body), every refusal is an [`ApiError`], and the body has
+//! three beats: wire to domain, one transaction, domain to view.
+//!
+//! ```no_run
+//! use api::{AppState, CursorKey, Server, ServerSettings, Services};
+//! use auth::{AccessTokenSettings, AccessTokens, SigningKey};
+//!
+//! # async fn serve(services: Services) -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = "at least 32 bytes, better random";
+//! let server = Server::bind(AppState {
+//!     access_tokens: AccessTokens::new(AccessTokenSettings {
+//!         keys: vec![SigningKey { kid: "1".into(), secret: secret.into() }],
+//!         ..AccessTokenSettings::default()
+//!     })?,
+//!     cursor_key: CursorKey::derive(secret.as_bytes()),
+//!     settings: ServerSettings::default(),
+//! }, services)?;
+//! println!("listening on {:?}", server.addresses());
+//! server.run().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What deliberately does not live here: SQL, rules of the business, and whether a role may do
+//! something (`auth`).
+//!
+//! **To add an endpoint:** a file in `endpoints/` named after its noun, with its wire types
+//! (`#[serde(deny_unknown_fields)]`, a `TryFrom` with [`Validation`]), its views and one free
+//! function per method, whose first parameter is [`Authorized`]; a line in `routes.rs`. A new way to
+//! fail is a row in `error_code.rs` and a variant of [`ApiError`].
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod access_log;
+mod authenticate;
+mod client_address;
+mod cursor;
+mod endpoints;
+mod error;
+mod error_code;
+pub mod etag;
+pub mod extract;
+mod frame;
+mod list;
+mod patchable;
+mod problem;
+mod request_id;
+pub mod require;
+pub mod routes;
+mod security_headers;
+mod server;
+mod services;
+mod settings;
+mod state;
+mod tenant_selection;
+mod validation;
+
+pub use authenticate::{Authenticated, Authorized};
+pub use client_address::{Network, NotANetwork};
+pub use cursor::CursorKey;
+pub use error::{ApiError, FieldError, FieldErrorCode};
+pub use error_code::ErrorCode;
+pub use list::{List, ListQuery, Page};
+pub use patchable::Patchable;
+pub use request_id::RequestId;
+pub use server::Server;
+pub use services::Services;
+pub use settings::ServerSettings;
+pub use state::AppState;
+pub use validation::Validation;

@@ -1,0 +1,119 @@
+//! The whole API in one table: path, method, handler, and what is special about a route.
+
+use actix_web::{
+    FromRequest, Handler, HttpResponse, Resource, Responder, Route,
+    dev::{AppService, HttpServiceFactory},
+    guard,
+    http::Method,
+    web::{self, ServiceConfig},
+};
+
+use crate::{
+    endpoints::{account, auth, health, projects, users},
+    error::ApiError,
+    extract::BodyLimit,
+};
+
+/// Adds every route.
+pub fn register(config: &mut ServiceConfig) {
+    config
+        .service(at("/health").get(health::live))
+        .service(at("/health/live").get(health::live))
+        .service(at("/health/ready").get(health::ready))
+        .service(at("/api/v1/auth/register").post(auth::register))
+        .service(at("/api/v1/auth/login").post(auth::login))
+        .service(at("/api/v1/users/me").get(account::me))
+        .service(at("/api/v1/users").post(users::create))
+        .service(
+            at("/api/v1/projects")
+                .get(projects::list)
+                .post(projects::create),
+        )
+        .service(
+            at("/api/v1/projects/{id}")
+                .get(projects::find)
+                .patch(projects::update)
+                .delete(projects::delete),
+        )
+        .service(at("/api/v1/projects/{id}/restore").post(projects::restore));
+}
+
+/// The handlers of one path, by method. Any other method is 405 with `Allow`.
+pub fn at(path: &str) -> Endpoint {
+    Endpoint {
+        resource: web::resource(path),
+        allowed: Vec::new(),
+    }
+}
+
+/// One path; see [`at`].
+#[must_use]
+pub struct Endpoint {
+    resource: Resource,
+    allowed: Vec<Method>,
+}
+
+macro_rules! methods {
+    ($($(#[$doc:meta])* $name:ident => [$($method:ident),+];)+) => {
+        $(
+            $(#[$doc])*
+            pub fn $name<F, Args>(self, handler: F) -> Self
+            where
+                F: Handler<Args>,
+                Args: FromRequest + 'static,
+                F::Output: Responder + 'static,
+            {
+                self.route(&[$(Method::$method),+], web::to(handler))
+            }
+        )+
+    };
+}
+
+impl Endpoint {
+    methods! {
+        /// Reads. `HEAD` is answered by the same handler (RFC 9110, 9.3.2); actix drops the body.
+        get => [GET, HEAD];
+        /// Creates, or does.
+        post => [POST];
+        /// Changes.
+        patch => [PATCH];
+        /// Removes.
+        delete => [DELETE];
+    }
+
+    /// The most bytes that a body may have here, instead of `server.max_body_bytes`.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.resource = self.resource.app_data(BodyLimit(bytes));
+        self
+    }
+
+    fn route(mut self, methods: &[Method], route: Route) -> Self {
+        let served = methods.to_vec();
+        let guard = guard::fn_guard(move |context| served.contains(&context.head().method));
+        self.resource = self.resource.route(route.guard(guard));
+        self.allowed.extend_from_slice(methods);
+        self
+    }
+}
+
+impl HttpServiceFactory for Endpoint {
+    fn register(self, config: &mut AppService) {
+        let allowed: Vec<&str> = self.allowed.iter().map(Method::as_str).collect();
+        let allow = allowed.join(", ");
+        let refuse = move || {
+            let allow = allow.clone();
+            async move { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow }) }
+        };
+        self.resource
+            .default_service(web::to(refuse))
+            .register(config);
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("allowed", &self.allowed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! What the handlers work with: the databases and the password threads. Made once by the binary.
+
+use auth::{AccessTokens, PasswordThreads, Principal, RefreshToken, TenantClaim};
+use chrono::{Duration, Utc};
+use domain::TenantMembership;
+use store::{IdentityDb, NewSession, SignedIn};
+use tenant_db::TenantDb;
+
+use crate::error::ApiError;
+
+/// Handlers take `Data<Services>`.
+pub struct Services {
+    /// Rows of tenants.
+    pub tenants: TenantDb,
+    /// Accounts and sessions.
+    pub identity: IdentityDb,
+    /// bcrypt, on threads of its own.
+    pub passwords: PasswordThreads,
+    /// How long a refresh token lives, in days.
+    pub refresh_lifetime_days: u32,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+impl Services {
+    /// A fresh refresh token, and the session that it belongs to.
+    pub(crate) fn new_session(
+        &self,
+        device: Option<String>,
+        address: std::net::IpAddr,
+    ) -> (RefreshToken, NewSession) {
+        let refresh = RefreshToken::generate();
+        let session = NewSession {
+            device,
+            address: Some(address),
+            refresh_hash: refresh.hash(),
+            refresh_expires_at: Utc::now() + Duration::days(self.refresh_lifetime_days.into()),
+        };
+        (refresh, session)
+    }
+}
+
+/// The access token of whoever signed in.
+pub(crate) fn access_token(tokens: &AccessTokens, who: &SignedIn) -> Result<String, ApiError> {
+    let principal = Principal {
+        account: who.account.id,
+        session: who.session,
+        tenant: who.tenant.as_ref().map(claim),
+    };
+    tokens
+        .issue(&principal, Utc::now())
+        .map_err(ApiError::internal)
+}
+
+fn claim(membership: &TenantMembership) -> TenantClaim {
+    TenantClaim {
+        id: membership.tenant_id,
+        slug: membership.slug.clone(),
+        role: membership.role,
+        role_version: membership.role_version,
+    }
+}

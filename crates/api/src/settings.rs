@@ -1,0 +1,72 @@
+//! The settings of the HTTP server: section `server`.
+
+use serde::Deserialize;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use crate::client_address::Network;
+
+/// Section `server`. Every key may be left out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct ServerSettings {
+    /// `server.bind`: the address to listen on. Default `127.0.0.1`, this machine only.
+    pub bind: IpAddr,
+    /// `server.port`: the port to listen on; 0 takes any free one. Default 8000.
+    pub port: u16,
+    /// `server.base_domain`: `rowhouse.example` makes `acme.rowhouse.example` select the tenant
+    /// `acme`. Default none: the host name selects nothing.
+    pub base_domain: Option<String>,
+    /// `server.trusted_proxies`: addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is
+    /// believed. Default none.
+    pub trusted_proxies: Vec<Network>,
+    /// `server.max_body_bytes`: the most bytes that a request's body may have, where its route
+    /// says nothing else. Default 1,048,576 (1 MiB).
+    pub max_body_bytes: usize,
+    /// `server.workers`: threads that serve HTTP. Default one per core.
+    pub workers: Option<NonZeroUsize>,
+    /// `server.head_timeout_seconds`: within how many seconds a request's head must have arrived.
+    /// Default 10.
+    pub head_timeout_seconds: u64,
+    /// `server.body_timeout_seconds`: within how many seconds more its body must have arrived, else
+    /// 408. Default 30.
+    pub body_timeout_seconds: u64,
+    /// `server.keep_alive_seconds`: after how many idle seconds a connection is closed; more than
+    /// the proxy in front keeps it. Default 75.
+    pub keep_alive_seconds: u64,
+    /// `server.shutdown_timeout_seconds`: how many seconds requests under way get to finish once
+    /// the server was told to stop. Default 20.
+    pub shutdown_timeout_seconds: u64,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 8000,
+            base_domain: None,
+            trusted_proxies: Vec::new(),
+            max_body_bytes: 1024 * 1024,
+            workers: None,
+            head_timeout_seconds: 10,
+            body_timeout_seconds: 30,
+            keep_alive_seconds: 75,
+            shutdown_timeout_seconds: 20,
+        }
+    }
+}
+
+impl ServerSettings {
+    /// `bind` and `port`.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+
+    pub(crate) fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_seconds)
+    }
+}

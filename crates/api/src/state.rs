@@ -1,0 +1,23 @@
+//! What all requests share.
+
+use auth::AccessTokens;
+
+use crate::{cursor::CursorKey, settings::ServerSettings};
+
+/// Made once by the binary, shared by every worker. Handlers take `Data<AppState>`.
+pub struct AppState {
+    /// Verifies, and issues, access tokens.
+    pub access_tokens: AccessTokens,
+    /// Signs the cursors of lists.
+    pub cursor_key: CursorKey,
+    /// Section `server`.
+    pub settings: ServerSettings,
+}
+
+impl std::fmt::Debug for AppState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

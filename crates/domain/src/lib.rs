@@ -1,0 +1,48 @@
+//! The words of the business, each spelled once: ids, slugs, e-mail addresses, names, roles,
+//! tenants, accounts, memberships, projects.
+//!
+//! The problem: a `String` that was checked somewhere, and a `Uuid` that might be anybody's. Here
+//! text is parsed once, at the edge, into a type that cannot hold a bad value; and an id carries
+//! what it is an id *of*.
+//!
+//! ```
+//! use domain::{Email, Role, TenantSlug};
+//!
+//! let email = Email::parse("Leslie@Pawnee.Example")?;
+//! assert_eq!(email.as_str(), "leslie@pawnee.example");
+//! assert!(TenantSlug::parse("-nope").is_err());
+//! assert!(Role::Owner > Role::Admin);
+//! # Ok::<(), domain::EmailError>(())
+//! ```
+//!
+//! What deliberately does not live here: I/O of any kind, SQL, HTTP, the JSON that clients see
+//! (`api` has its own views), and who may do what (`auth`).
+//!
+//! **To add a thing:** its id in `ids.rs`, a file named after it with its struct (plain fields, as
+//! read from the database), its words as an enum by `words!`, its texts as `checked_text!`, a
+//! `pub use` below.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod account;
+mod email;
+mod ids;
+mod membership;
+mod project;
+mod role;
+mod slug;
+mod tenant;
+mod text;
+mod words;
+
+pub use account::Account;
+pub use email::{Email, EmailError};
+pub use ids::{AccountId, MembershipId, ProjectId, SessionId, TenantId};
+pub use membership::{Membership, MembershipStatus, TenantMembership};
+pub use project::{NewProject, Project, ProjectChanges, ProjectStatus};
+pub use role::Role;
+pub use slug::{SlugError, TenantSlug};
+pub use tenant::{Signup, SubscriptionTier, Tenant, TenantStatus};
+pub use text::{Description, FullName, ProjectName, TenantName, TextError};
+pub use words::UnknownWord;

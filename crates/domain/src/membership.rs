@@ -1,0 +1,81 @@
+//! A membership: one person in one tenant, which is what the API calls a user. Seen from the
+//! tenant's side ([`Membership`]) and from the account's ([`TenantMembership`]).
+
+use chrono::{DateTime, Utc};
+
+use crate::words::words;
+use crate::{AccountId, MembershipId, Role, TenantId, TenantStatus};
+
+words! {
+    /// Whether a member may come in.
+    MembershipStatus {
+        /// Has not accepted yet; no access.
+        Invited = "invited",
+        /// Has access.
+        Active = "active",
+        /// Locked out by an admin.
+        Suspended = "suspended",
+    }
+}
+
+/// A membership as its tenant sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Its id: the user's id in the API, what projects name as their owner.
+    pub id: MembershipId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// Who it is; `None` while invited.
+    pub account_id: Option<AccountId>,
+    /// The address, unique in the tenant among those not removed.
+    pub email: String,
+    /// The person's name in this tenant.
+    pub full_name: String,
+    /// What the person may do here.
+    pub role: Role,
+    /// Whether the person may come in.
+    pub status: MembershipStatus,
+    /// Grows when role or status change; an access token of an older version is refused.
+    pub role_version: i32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Membership {
+    /// Has access, as far as the membership goes.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == MembershipStatus::Active
+    }
+}
+
+/// A membership as its account sees it: one of the tenants to choose from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantMembership {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The tenant's slug.
+    pub slug: String,
+    /// The tenant's name.
+    pub name: String,
+    /// Whether the tenant is served.
+    pub tenant_status: TenantStatus,
+    /// The account's membership there.
+    pub membership_id: MembershipId,
+    /// The account's role there.
+    pub role: Role,
+    /// The version of that role, for the access token.
+    pub role_version: i32,
+    /// Whether the account may come in.
+    pub status: MembershipStatus,
+}
+
+impl TenantMembership {
+    /// Can be entered: the membership is active and the tenant is served.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.status == MembershipStatus::Active && self.tenant_status == TenantStatus::Active
+    }
+}

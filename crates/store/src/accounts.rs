@@ -1,0 +1,113 @@
+//! Accounts and their credentials: one account per person, reached by `rowhouse_auth` only.
+
+use auth::PasswordHash;
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use domain::{Account, AccountId, Email, FullName, TenantId};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::schema::{accounts, credentials};
+
+/// One account.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(crate) fn find(conn: &mut PgConnection, id: AccountId) -> Result<Account, Error> {
+    Ok(accounts::table
+        .find(id.uuid())
+        .select(Row::as_select())
+        .first(conn)?
+        .into())
+}
+
+/// The personal account with this address, and its hash.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn find_personal(
+    conn: &mut PgConnection,
+    email: &Email,
+) -> Result<Option<(Account, PasswordHash)>, Error> {
+    find_for_sign_in(conn, email, None)
+}
+
+/// The account that signs in with this address: the one that `home` manages, else the personal
+/// one.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn find_for_sign_in(
+    conn: &mut PgConnection,
+    email: &Email,
+    home: Option<TenantId>,
+) -> Result<Option<(Account, PasswordHash)>, Error> {
+    let found: Option<(Row, String)> = accounts::table
+        .inner_join(credentials::table)
+        .filter(accounts::email.eq(email.as_str()))
+        .filter(
+            accounts::home_tenant_id
+                .is_null()
+                .or(accounts::home_tenant_id
+                    .eq(home.map(TenantId::uuid))
+                    .assume_not_null()),
+        )
+        .order(accounts::home_tenant_id.asc().nulls_last())
+        .select((Row::as_select(), credentials::password_hash))
+        .first(conn)
+        .optional()?;
+    Ok(found.map(|(row, hash)| (row.into(), PasswordHash::from_stored(hash))))
+}
+
+/// A new personal account.
+///
+/// # Errors
+/// [`Error::EmailTaken`].
+pub(crate) fn insert_personal(
+    conn: &mut PgConnection,
+    email: &Email,
+    full_name: &FullName,
+    password_hash: &PasswordHash,
+) -> Result<Account, Error> {
+    let row: Row = diesel::insert_into(accounts::table)
+        .values((
+            accounts::id.eq(AccountId::generate().uuid()),
+            accounts::email.eq(email.as_str()),
+            accounts::full_name.eq(full_name.as_str()),
+        ))
+        .returning(Row::as_returning())
+        .get_result(conn)?;
+    diesel::insert_into(credentials::table)
+        .values((
+            credentials::account_id.eq(row.id),
+            credentials::password_hash.eq(password_hash.as_str()),
+        ))
+        .execute(conn)?;
+    Ok(row.into())
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = accounts, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    id: Uuid,
+    home_tenant_id: Option<Uuid>,
+    email: String,
+    full_name: String,
+    email_verified: bool,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Account {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id.into(),
+            email: row.email,
+            full_name: row.full_name,
+            email_verified: row.email_verified,
+            mfa_enabled: false,
+            home_tenant_id: row.home_tenant_id.map(Into::into),
+            created_at: row.created_at,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Which URL each role connects with. People have one URL, `DATABASE_URL`; the server takes host
+//! and database from it but logs in as roles that cannot do what its user can.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tenant_db::PoolSettings;
+
+use crate::bootstrap::Passwords;
+use crate::credentials::Credentials;
+
+/// The section `database` of the settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct DatabaseSettings {
+    /// `DATABASE_URL`: how an administrator reaches the database. Without it (and without
+    /// `app_url` and `auth_url`) the binaries run a PostgreSQL of their own.
+    pub url: Option<SecretString>,
+    /// The whole URL for `rowhouse_app`, in place of the one made from `url`.
+    pub app_url: Option<SecretString>,
+    /// The whole URL for `rowhouse_auth`, in place of the one made from `url`.
+    pub auth_url: Option<SecretString>,
+    /// The whole URL for `rowhouse_ops`, in place of the one made from `url`.
+    pub ops_url: Option<SecretString>,
+    /// Password of `rowhouse_app`; default: from `credentials.toml`.
+    pub app_password: Option<SecretString>,
+    /// Password of `rowhouse_auth`; default: from `credentials.toml`.
+    pub auth_password: Option<SecretString>,
+    /// Password of `rowhouse_ops`; default: from `credentials.toml`.
+    pub ops_password: Option<SecretString>,
+    /// Connections for tenants' transactions, and threads that use them; default 8.
+    pub connections: u32,
+    /// Connections for sign-in; default 4.
+    pub auth_connections: u32,
+    /// Transactions that may wait for a connection; default 1024. One more gets 503.
+    pub queue: usize,
+    /// Longest wait for a connection in seconds; default 5. Then 503.
+    pub queue_timeout_seconds: u64,
+    /// Longest time of one statement in seconds; default 15. Then 503.
+    pub statement_timeout_seconds: u64,
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        let pool = PoolSettings::default();
+        Self {
+            url: None,
+            app_url: None,
+            auth_url: None,
+            ops_url: None,
+            app_password: None,
+            auth_password: None,
+            ops_password: None,
+            connections: pool.connections,
+            auth_connections: 4,
+            queue: pool.queue,
+            queue_timeout_seconds: pool.queue_timeout_seconds,
+            statement_timeout_seconds: pool.statement_timeout_seconds,
+        }
+    }
+}
+
+/// One URL for each role that logs in.
+#[derive(Debug, Clone)]
+pub struct RoleUrls {
+    /// For tenants' transactions.
+    pub app: SecretString,
+    /// For sign-in.
+    pub auth: SecretString,
+    /// For `rowhouse-admin`.
+    pub ops: SecretString,
+}
+
+impl DatabaseSettings {
+    /// Whether the settings name a database at all.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        self.url.is_some() || self.app_url.is_some()
+    }
+
+    /// The passwords of the run-time roles: those of the settings, else of the credentials.
+    #[must_use]
+    pub fn passwords(&self, credentials: &Credentials) -> Passwords {
+        let choose = |own: &Option<SecretString>, kept: &SecretString| {
+            own.clone().unwrap_or_else(|| kept.clone())
+        };
+        Passwords {
+            app: choose(&self.app_password, credentials.app_password()),
+            auth: choose(&self.auth_password, credentials.auth_password()),
+            ops: choose(&self.ops_password, credentials.ops_password()),
+        }
+    }
+
+    /// The URLs of the run-time roles; `None` when the settings name no database.
+    #[must_use]
+    pub fn role_urls(&self, passwords: &Passwords) -> Option<RoleUrls> {
+        let choose = |own: &Option<SecretString>, role: &str, password: &SecretString| {
+            own.clone()
+                .or_else(|| self.url.as_ref().map(|url| with_role(url, role, password)))
+        };
+        Some(RoleUrls {
+            app: choose(&self.app_url, "rowhouse_app", &passwords.app)?,
+            auth: choose(&self.auth_url, "rowhouse_auth", &passwords.auth)?,
+            ops: choose(&self.ops_url, "rowhouse_ops", &passwords.ops)
+                .or_else(|| self.app_url.clone())?,
+        })
+    }
+
+    /// The pool for tenants' transactions.
+    #[must_use]
+    pub fn tenant_pool(&self) -> PoolSettings {
+        PoolSettings {
+            connections: self.connections,
+            queue: self.queue,
+            queue_timeout_seconds: self.queue_timeout_seconds,
+            statement_timeout_seconds: self.statement_timeout_seconds,
+            application_name: "rowhouse-server".to_owned(),
+            ..PoolSettings::default()
+        }
+    }
+
+    /// The pool for sign-in.
+    #[must_use]
+    pub fn auth_pool(&self) -> PoolSettings {
+        PoolSettings {
+            connections: self.auth_connections,
+            ..self.tenant_pool()
+        }
+    }
+}
+
+/// The URL with another user: `scheme://user:password@hosts/database?parameters`, where a user
+/// may also stand among the parameters.
+fn with_role(url: &SecretString, role: &str, password: &SecretString) -> SecretString {
+    let url = url.expose_secret();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgresql", url));
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let hosts = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, hosts)| hosts);
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
+    let password = utf8_percent_encode(password.expose_secret(), NON_ALPHANUMERIC);
+    let mut text = format!("{scheme}://{role}:{password}@{hosts}{path}");
+    let kept: Vec<&str> = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(|pair| !pair.starts_with("user=") && !pair.starts_with("password="))
+        .collect();
+    if !kept.is_empty() {
+        text.push('?');
+        text.push_str(&kept.join("&"));
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_takes_the_place_of_the_url_s_user() {
+        for (url, expected) in [
+            (
+                "postgresql://postgres:pw@db:5432/app",
+                "postgresql://r:p%20w@db:5432/app",
+            ),
+            (
+                "postgres://db/app?sslmode=require",
+                "postgres://r:p%20w@db/app?sslmode=require",
+            ),
+            (
+                "postgresql:///app?host=%2Ftmp%2Fx&user=me&password=x",
+                "postgresql://r:p%20w@/app?host=%2Ftmp%2Fx",
+            ),
+            ("postgresql://me@a:1,b:2", "postgresql://r:p%20w@a:1,b:2"),
+            ("postgresql://a@b:c@[::1]/d", "postgresql://r:p%20w@[::1]/d"),
+        ] {
+            let made = with_role(&url.to_owned().into(), "r", &"p w".to_owned().into());
+            assert_eq!(made.expose_secret(), expected);
+        }
+    }
+
+    #[test]
+    fn a_whole_url_for_a_role_needs_no_database_url() {
+        let settings = DatabaseSettings {
+            app_url: Some("postgresql://app@x/y".to_owned().into()),
+            auth_url: Some("postgresql://auth@x/y".to_owned().into()),
+            ..DatabaseSettings::default()
+        };
+        let secret = || SecretString::from("p".to_owned());
+        let urls = settings
+            .role_urls(&Passwords {
+                app: secret(),
+                auth: secret(),
+                ops: secret(),
+            })
+            .unwrap();
+        assert_eq!(urls.app.expose_secret(), "postgresql://app@x/y");
+        assert_eq!(urls.auth.expose_secret(), "postgresql://auth@x/y");
+        assert!(
+            DatabaseSettings::default()
+                .role_urls(&Passwords {
+                    app: secret(),
+                    auth: secret(),
+                    ops: secret()
+                })
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! From a verified caller to the context that the database checks.
+
+use auth::{Principal, TenantClaim};
+use domain::Role;
+use tenant_db::{Actor, Context};
+
+/// The context of a caller in the tenant that the token names.
+#[must_use]
+pub fn context(principal: &Principal, tenant: &TenantClaim) -> Context {
+    let actor = Actor::User {
+        id: principal.account.uuid(),
+        session: principal.session.uuid(),
+    };
+    Context::new(tenant.id.uuid(), actor).with_role(base_role(tenant.role), tenant.role_version)
+}
+
+fn base_role(role: Role) -> tenant_db::Role {
+    match role {
+        Role::Viewer => tenant_db::Role::Viewer,
+        Role::Member => tenant_db::Role::Member,
+        Role::Admin => tenant_db::Role::Admin,
+        Role::Owner => tenant_db::Role::Owner,
+    }
+}

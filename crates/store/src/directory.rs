@@ -1,0 +1,162 @@
+//! The doors without a context, as `rowhouse_auth` calls them. Fixed statements, every value
+//! bound: no SQL is ever composed here, and a test greps that it stays so.
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text, Uuid as SqlUuid};
+use domain::{AccountId, Role, TenantId, TenantMembership, TenantName, TenantSlug, TenantStatus};
+use uuid::Uuid;
+
+use crate::error::{Error, unknown_word};
+
+/// A tenant as somebody outside of it may know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TenantEntry {
+    /// The tenant's id.
+    pub id: TenantId,
+    /// Its slug.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is active.
+    pub status: TenantStatus,
+}
+
+/// The tenants of an account, by name.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn memberships_of(
+    conn: &mut PgConnection,
+    account: AccountId,
+) -> Result<Vec<TenantMembership>, Error> {
+    diesel::sql_query("SELECT * FROM directory.memberships_of($1)")
+        .bind::<SqlUuid, _>(account.uuid())
+        .load::<MembershipRow>(conn)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
+}
+
+/// The tenant with this slug.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn find_by_slug(
+    conn: &mut PgConnection,
+    slug: &TenantSlug,
+) -> Result<Option<TenantEntry>, Error> {
+    diesel::sql_query("SELECT id, slug, name, status FROM directory.tenant_by(slug => $1)")
+        .bind::<Text, _>(slug.as_str())
+        .get_result::<TenantRow>(conn)
+        .optional()?
+        .map(TryInto::try_into)
+        .transpose()
+}
+
+/// A new tenant, whose owner is this account.
+///
+/// # Errors
+/// [`Error::SlugTaken`]; [`tenant_db::Error::NotAMember`] for a managed account.
+pub(crate) fn create_tenant(
+    conn: &mut PgConnection,
+    account: AccountId,
+    slug: &TenantSlug,
+    name: &TenantName,
+) -> Result<TenantId, Error> {
+    let created: CreatedRow =
+        diesel::sql_query("SELECT tenant_id AS id FROM directory.create_tenant($1, $2, $3)")
+            .bind::<SqlUuid, _>(account.uuid())
+            .bind::<Text, _>(slug.as_str())
+            .bind::<Text, _>(name.as_str())
+            .get_result(conn)?;
+    Ok(created.id.into())
+}
+
+/// Joins a tenant as its sign-up policy allows, with role member.
+///
+/// # Errors
+/// [`Error::SignupClosed`]; [`Error::EmailTaken`] for a member who joins again.
+pub(crate) fn join_tenant(
+    conn: &mut PgConnection,
+    account: AccountId,
+    tenant: TenantId,
+) -> Result<(), Error> {
+    let joined: Option<CreatedRow> = diesel::sql_query(
+        "SELECT membership_id AS id FROM directory.join_tenant($1, $2, $3, NULL)",
+    )
+    .bind::<SqlUuid, _>(account.uuid())
+    .bind::<SqlUuid, _>(tenant.uuid())
+    .bind::<Text, _>(Role::Member.as_str())
+    .get_result(conn)
+    .optional()?;
+    joined.map(drop).ok_or(Error::SignupClosed)
+}
+
+#[derive(QueryableByName)]
+struct CreatedRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+#[derive(QueryableByName)]
+struct TenantRow {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    slug: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+}
+
+impl TryFrom<TenantRow> for TenantEntry {
+    type Error = Error;
+
+    fn try_from(row: TenantRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            slug: row.slug,
+            name: row.name,
+            status: row.status.parse().map_err(unknown_word)?,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+struct MembershipRow {
+    #[diesel(sql_type = SqlUuid)]
+    tenant_id: Uuid,
+    #[diesel(sql_type = Text)]
+    slug: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    tenant_status: String,
+    #[diesel(sql_type = SqlUuid)]
+    membership_id: Uuid,
+    #[diesel(sql_type = Text)]
+    role: String,
+    #[diesel(sql_type = Integer)]
+    role_version: i32,
+    #[diesel(sql_type = Text)]
+    status: String,
+}
+
+impl TryFrom<MembershipRow> for TenantMembership {
+    type Error = Error;
+
+    fn try_from(row: MembershipRow) -> Result<Self, Error> {
+        Ok(Self {
+            tenant_id: row.tenant_id.into(),
+            slug: row.slug,
+            name: row.name,
+            tenant_status: row.tenant_status.parse().map_err(unknown_word)?,
+            membership_id: row.membership_id.into(),
+            role: row.role.parse().map_err(unknown_word)?,
+            role_version: row.role_version,
+            status: row.status.parse().map_err(unknown_word)?,
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! What the tables can answer instead of rows. The API turns these into problems, the commands
+//! into messages; both need no other error of the database.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+/// Why a query has no result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No such row, or none that this tenant may know of.
+    #[error("not found")]
+    NotFound,
+    /// The row exists, and whoever asks may not do this to it.
+    #[error("not allowed")]
+    NotAllowed,
+    /// Only a deleted project is restored.
+    #[error("the project is not deleted")]
+    NotDeleted,
+    /// The address belongs to another account or member.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// The slug belongs to another tenant.
+    #[error("the slug is taken")]
+    SlugTaken,
+    /// The tenant takes nobody in without an invitation.
+    #[error("the tenant's sign-up is closed")]
+    SignupClosed,
+    /// Whatever else happened in or around the transaction.
+    #[error(transparent)]
+    Database(tenant_db::Error),
+}
+
+impl From<tenant_db::Error> for Error {
+    /// The one place where a constraint of the database becomes a meaning.
+    fn from(error: tenant_db::Error) -> Self {
+        match &error {
+            tenant_db::Error::Query(DieselError::NotFound) => Self::NotFound,
+            tenant_db::Error::Query(DieselError::DatabaseError(
+                DatabaseErrorKind::UniqueViolation,
+                info,
+            )) => match info.constraint_name() {
+                Some(
+                    "accounts_email_key"
+                    | "memberships_tenant_email_key"
+                    | "memberships_tenant_account_key",
+                ) => Self::EmailTaken,
+                Some("tenants_slug_key" | "tenants_subdomain_key") => Self::SlugTaken,
+                _ => Self::Database(error),
+            },
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        tenant_db::Error::from(error).into()
+    }
+}
+
+/// A word in the database that the code does not know: a migration ran ahead of this binary.
+pub(crate) fn unknown_word(word: domain::UnknownWord) -> Error {
+    Error::from(DieselError::DeserializationError(Box::new(word)))
+}

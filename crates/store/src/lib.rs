@@ -1,0 +1,47 @@
+//! The tables of Rowhouse and their queries.
+//!
+//! One file per table. Rows of a tenant are reached with a [`tenant_db::TenantConn`], which exists
+//! only inside that tenant's transaction:
+//!
+//! ```no_run
+//! # async fn example(db: tenant_db::TenantDb, context: tenant_db::Context) -> Result<(), store::Error> {
+//! let projects = db
+//!     .read(context, |conn| store::projects::list(conn, Default::default(), None, 20))
+//!     .await?;
+//! # drop(projects); Ok(()) }
+//! ```
+//!
+//! What happens before a tenant is known (sign-in) goes through [`IdentityDb`]. What an
+//! administrator does once a database is in [`bootstrap`], [`migrations`] and [`demo`].
+//!
+//! To add a query: a free function in the file of its table, `list, find, insert, update, delete`
+//! first; `find` answers [`Error::NotFound`], `find_by_x` an `Option`. No HTTP and no permission
+//! is decided here, except by the database.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod bootstrap;
+pub mod demo;
+pub mod memberships;
+pub mod migrations;
+pub mod projects;
+
+mod accounts;
+mod connections;
+mod context;
+mod credentials;
+mod directory;
+mod error;
+mod identity;
+mod owner_db;
+mod schema;
+mod sessions;
+
+pub use self::connections::{DatabaseSettings, RoleUrls};
+pub use self::context::context;
+pub use self::credentials::{Credentials, CredentialsError, SealSettings};
+pub use self::error::Error;
+pub use self::identity::{Candidate, IdentityDb, Registrant, SignedIn};
+pub use self::owner_db::OwnerDb;
+pub use self::sessions::NewSession;

@@ -1,0 +1,93 @@
+//! The connection of whoever owns the cluster: what `rowhouse-migrate` does, and the first run of
+//! the server on a database of its own. The running server never holds one.
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
+use secrecy::{ExposeSecret as _, SecretString};
+use tenant_db::SealKey;
+
+use crate::bootstrap::{self, Passwords};
+use crate::error::Error;
+use crate::{demo, migrations};
+
+/// A superuser's connection.
+pub struct OwnerDb {
+    conn: PgConnection,
+}
+
+impl std::fmt::Debug for OwnerDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OwnerDb").finish_non_exhaustive()
+    }
+}
+
+impl OwnerDb {
+    /// Connects with the URL as it is.
+    ///
+    /// # Errors
+    /// [`tenant_db::Error::Unavailable`].
+    pub fn connect(url: &SecretString) -> Result<Self, Error> {
+        let conn = PgConnection::establish(url.expose_secret())
+            .map_err(|e| tenant_db::Error::Unavailable(Box::new(e)))?;
+        Ok(Self { conn })
+    }
+
+    /// Makes a database unless it exists.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn create_database(&mut self, name: &str) -> Result<(), Error> {
+        let exists: bool = diesel::select(
+            diesel::dsl::sql::<Bool>("EXISTS (SELECT FROM pg_database WHERE datname = ")
+                .bind::<Text, _>(name)
+                .sql(")"),
+        )
+        .get_result(&mut self.conn)?;
+        if !exists {
+            diesel::sql_query(format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))
+                .execute(&mut self.conn)?;
+        }
+        Ok(())
+    }
+
+    /// Roles, schemas and rights, without a migration.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn bootstrap(&mut self, passwords: &Passwords) -> Result<(), Error> {
+        bootstrap::bootstrap(&mut self.conn, Some(passwords))
+    }
+
+    /// Bootstrap, migrations, seal keys; returns the migrations that ran.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn up(&mut self, passwords: &Passwords, keys: &[SealKey]) -> Result<Vec<String>, Error> {
+        bootstrap::up(&mut self.conn, Some(passwords), keys)
+    }
+
+    /// Reverts the newest migration; returns its version.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn down(&mut self) -> Result<Option<String>, Error> {
+        migrations::down(&mut self.conn)
+    }
+
+    /// Every migration and whether it ran.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn status(&mut self) -> Result<Vec<migrations::Status>, Error> {
+        migrations::status(&mut self.conn)
+    }
+
+    /// Adds the demo tenants that are missing.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn seed_demo(&mut self, hash: &auth::PasswordHash) -> Result<usize, Error> {
+        demo::seed(&mut self.conn, hash)
+    }
+}

@@ -1,0 +1,256 @@
+//! Projects, inside one tenant. Deleted ones stay until they are purged.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use domain::{AccountId, NewProject, Project, ProjectChanges, ProjectId, ProjectStatus};
+use tenant_db::TenantConn;
+use uuid::Uuid;
+
+use crate::error::{Error, unknown_word};
+use crate::memberships;
+use crate::schema::projects;
+
+/// Which projects a list shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Only those with this status; all when `None`.
+    pub status: Option<ProjectStatus>,
+    /// Those that stand, or those that were deleted.
+    pub shown: Shown,
+}
+
+/// Whether deleted projects are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shown {
+    /// Projects that stand.
+    #[default]
+    Standing,
+    /// Deleted projects, which admins may see.
+    Deleted,
+}
+
+/// Whose projects somebody may delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Everybody's.
+    All,
+    /// Only those that this account's membership owns.
+    Own(AccountId),
+}
+
+/// At most `limit` projects, newest first, those after `after` when it is given.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn list(
+    conn: &mut TenantConn<'_>,
+    filter: Filter,
+    after: Option<ProjectId>,
+    limit: i64,
+) -> Result<Vec<Project>, Error> {
+    let mut query = projects::table
+        .filter(projects::tenant_id.eq(conn.tenant()))
+        .filter(projects::is_deleted.eq(filter.shown == Shown::Deleted))
+        .order(projects::id.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(status) = filter.status {
+        query = query.filter(projects::status.eq(status.as_str()));
+    }
+    if let Some(after) = after {
+        query = query.filter(projects::id.lt(after.uuid()));
+    }
+    query
+        .load(conn)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
+}
+
+/// One project.
+///
+/// # Errors
+/// [`Error::NotFound`] when the tenant has none with this id that is `shown`.
+pub fn find(conn: &mut TenantConn<'_>, id: ProjectId, shown: Shown) -> Result<Project, Error> {
+    projects::table
+        .find((conn.tenant(), id.uuid()))
+        .filter(projects::is_deleted.eq(shown == Shown::Deleted))
+        .select(Row::as_select())
+        .first(conn)?
+        .try_into()
+}
+
+/// One project that stands, locked until the transaction ends.
+///
+/// # Errors
+/// As [`find`]; also for a viewer, who may not lock.
+pub fn lock(conn: &mut TenantConn<'_>, id: ProjectId) -> Result<Project, Error> {
+    projects::table
+        .find((conn.tenant(), id.uuid()))
+        .filter(projects::is_deleted.eq(false))
+        .select(Row::as_select())
+        .for_update()
+        .first(conn)?
+        .try_into()
+}
+
+/// A new project, owned by the membership of `account`.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn insert(
+    conn: &mut TenantConn<'_>,
+    account: AccountId,
+    new: &NewProject,
+) -> Result<Project, Error> {
+    let tenant = conn.tenant();
+    diesel::insert_into(projects::table)
+        .values((
+            projects::tenant_id.eq(tenant),
+            projects::id.eq(ProjectId::generate().uuid()),
+            projects::name.eq(new.name.as_str()),
+            projects::description.eq(new.description.as_ref().map(|text| text.as_str())),
+            projects::status.eq(new.status.as_str()),
+            projects::owner_id.eq(memberships::id_of(tenant, account)
+                .single_value()
+                .assume_not_null()),
+        ))
+        .returning(Row::as_returning())
+        .get_result(conn)?
+        .try_into()
+}
+
+/// Changes a project that stands; without changes, it is left as it is. Whoever must know which
+/// version is changed calls [`lock`] first.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn update(
+    conn: &mut TenantConn<'_>,
+    id: ProjectId,
+    changes: &ProjectChanges,
+) -> Result<Project, Error> {
+    if changes.is_empty() {
+        return find(conn, id, Shown::Standing);
+    }
+    diesel::update(projects::table.find((conn.tenant(), id.uuid())))
+        .filter(projects::is_deleted.eq(false))
+        .set((
+            Changes {
+                name: changes.name.as_ref().map(|name| name.as_str()),
+                description: changes
+                    .description
+                    .as_ref()
+                    .map(|text| text.as_ref().map(|text| text.as_str())),
+                status: changes.status.map(ProjectStatus::as_str),
+            },
+            projects::version.eq(projects::version + 1),
+            projects::updated_at.eq(diesel::dsl::now),
+        ))
+        .returning(Row::as_returning())
+        .get_result(conn)?
+        .try_into()
+}
+
+/// Deletes a project softly: it can be restored.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::NotAllowed`] when it stands beyond `reach`.
+pub fn delete(conn: &mut TenantConn<'_>, id: ProjectId, reach: Reach) -> Result<(), Error> {
+    let tenant = conn.tenant();
+    let target = diesel::update(projects::table.find((tenant, id.uuid())))
+        .filter(projects::is_deleted.eq(false))
+        .set((
+            projects::is_deleted.eq(true),
+            projects::deleted_at.eq(diesel::dsl::now),
+            projects::version.eq(projects::version + 1),
+            projects::updated_at.eq(diesel::dsl::now),
+        ));
+    let deleted = match reach {
+        Reach::All => target.execute(conn)?,
+        Reach::Own(account) => target
+            .filter(
+                projects::owner_id
+                    .nullable()
+                    .eq(memberships::id_of(tenant, account).single_value()),
+            )
+            .execute(conn)?,
+    };
+    if deleted == 0 {
+        find(conn, id, Shown::Standing)?;
+        return Err(Error::NotAllowed);
+    }
+    Ok(())
+}
+
+/// Brings a deleted project back.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::NotDeleted`] when it stands.
+pub fn restore(conn: &mut TenantConn<'_>, id: ProjectId) -> Result<Project, Error> {
+    let restored = diesel::update(projects::table.find((conn.tenant(), id.uuid())))
+        .filter(projects::is_deleted.eq(true))
+        .set((
+            projects::is_deleted.eq(false),
+            projects::deleted_at.eq(None::<DateTime<Utc>>),
+            projects::version.eq(projects::version + 1),
+            projects::updated_at.eq(diesel::dsl::now),
+        ))
+        .returning(Row::as_returning())
+        .get_result(conn)
+        .optional()?;
+    match restored {
+        Some(row) => row.try_into(),
+        None => {
+            find(conn, id, Shown::Standing)?;
+            Err(Error::NotDeleted)
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = projects, check_for_backend(diesel::pg::Pg))]
+struct Row {
+    tenant_id: Uuid,
+    id: Uuid,
+    name: String,
+    description: Option<String>,
+    status: String,
+    owner_id: Uuid,
+    is_deleted: bool,
+    deleted_at: Option<DateTime<Utc>>,
+    view_count: i64,
+    version: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Project {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id.into(),
+            tenant_id: row.tenant_id.into(),
+            name: row.name,
+            description: row.description,
+            status: row.status.parse().map_err(unknown_word)?,
+            owner_id: row.owner_id.into(),
+            is_deleted: row.is_deleted,
+            deleted_at: row.deleted_at,
+            view_count: row.view_count,
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = projects)]
+struct Changes<'a> {
+    name: Option<&'a str>,
+    description: Option<Option<&'a str>>,
+    status: Option<&'a str>,
+}

@@ -1,0 +1,115 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    accounts (id) {
+        id -> Uuid,
+        home_tenant_id -> Nullable<Uuid>,
+        email -> Text,
+        full_name -> Text,
+        email_verified -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    credentials (account_id) {
+        account_id -> Uuid,
+        password_hash -> Text,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    memberships (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        account_id -> Nullable<Uuid>,
+        email -> Text,
+        full_name -> Text,
+        role -> Text,
+        status -> Text,
+        role_version -> Int4,
+        removed_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    projects (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        description -> Nullable<Text>,
+        status -> Text,
+        owner_id -> Uuid,
+        is_deleted -> Bool,
+        deleted_at -> Nullable<Timestamptz>,
+        view_count -> Int8,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (hash) {
+        hash -> Bytea,
+        session_id -> Uuid,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        tenant_id -> Nullable<Uuid>,
+        device -> Nullable<Text>,
+        address -> Nullable<Inet>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    tenants (id) {
+        id -> Uuid,
+        slug -> Text,
+        subdomain -> Text,
+        name -> Text,
+        status -> Text,
+        subscription_tier -> Text,
+        rate_limit_per_minute -> Nullable<Int4>,
+        rate_limit_burst -> Nullable<Int4>,
+        signup -> Text,
+        signup_domains -> Array<Nullable<Text>>,
+        settings -> Jsonb,
+        branding -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(accounts -> tenants (home_tenant_id));
+diesel::joinable!(credentials -> accounts (account_id));
+diesel::joinable!(memberships -> accounts (account_id));
+diesel::joinable!(memberships -> tenants (tenant_id));
+diesel::joinable!(projects -> tenants (tenant_id));
+diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(sessions -> accounts (account_id));
+diesel::joinable!(sessions -> tenants (tenant_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    credentials,
+    memberships,
+    projects,
+    refresh_tokens,
+    sessions,
+    tenants,
+);

@@ -1,0 +1,289 @@
+-- The tenancy kernel: who is asking, and what a tenant table is.
+--
+-- Everything here belongs to rowhouse_tenancy, the only role that may write
+-- the guarded slot. The roles and the schema exist already: bootstrap makes
+-- them, because a role is no part of one database's history.
+
+SET LOCAL ROLE rowhouse_tenancy;
+
+-- Keys -----------------------------------------------------------------------
+
+-- The keys under which servers sign their requests, kept as the two padded
+-- blocks of HMAC (RFC 2104), so that a check costs two built-in sha256().
+CREATE TABLE tenancy.seal_key (
+    kid       text PRIMARY KEY CHECK (kid ~ '^[a-z0-9]{1,32}$'),
+    ipad      bytea NOT NULL CHECK (octet_length(ipad) = 64),
+    opad      bytea NOT NULL CHECK (octet_length(opad) = 64),
+    -- The kinds of actor that this key may speak for.
+    kinds     text[] NOT NULL DEFAULT '{user,key,job}',
+    -- Whether a seal holds for one backend only. Off behind a pooler.
+    bind_pid  boolean NOT NULL DEFAULT true,
+    -- After this moment the key opens nothing any more. NULL: until removed.
+    not_after timestamptz
+);
+
+-- Errors ---------------------------------------------------------------------
+
+-- Raises one of the TN errors. Diesel shows no SQLSTATE, but it shows the
+-- constraint's name: hence the code stands in both.
+CREATE FUNCTION tenancy.refuse(code text, message text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = code, CONSTRAINT = code, MESSAGE = message;
+END
+$$;
+
+-- What current_* answer outside a context: never NULL, never silently empty.
+CREATE FUNCTION tenancy.no_context() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'TN001', CONSTRAINT = 'TN001',
+        MESSAGE = 'no tenant context',
+        HINT = 'Rows of a tenant are reached through TenantDb::run, which enters a context.';
+END
+$$;
+
+-- The slot -------------------------------------------------------------------
+
+-- The context lives in backtrace_functions, a core parameter that only a
+-- superuser and rowhouse_tenancy can SET (GRANT SET ON PARAMETER), and which
+-- is harmless with a value of letters, digits and '_': it names C functions
+-- whose errors would be logged with a backtrace. Layout, joined by '_':
+--   tenant (32 hex) kind actor session role version request-and-address (hex)
+CREATE FUNCTION tenancy.slot() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN current_setting('backtrace_functions') = ''
+            THEN tenancy.no_context()
+            ELSE current_setting('backtrace_functions') END;
+
+-- The tenant whose rows this transaction sees; TN001 outside a context.
+CREATE FUNCTION tenancy.current_tenant() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE WHEN current_setting('backtrace_functions') = ''
+            THEN tenancy.no_context()
+            ELSE substr(current_setting('backtrace_functions'), 1, 32) END::uuid;
+
+-- 'user', 'key', 'job' or 'operator'.
+CREATE FUNCTION tenancy.current_kind() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN split_part(tenancy.slot(), '_', 2);
+
+-- Who acts. For a user: the account's id, without hyphens.
+CREATE FUNCTION tenancy.current_actor() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN split_part(tenancy.slot(), '_', 3);
+
+-- The session through which a user acts; NULL for the other kinds.
+CREATE FUNCTION tenancy.current_session() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(split_part(tenancy.slot(), '_', 4), '')::uuid;
+
+CREATE FUNCTION tenancy.current_role_name() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN split_part(tenancy.slot(), '_', 5);
+
+CREATE FUNCTION tenancy.current_role_version() RETURNS int
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN split_part(tenancy.slot(), '_', 6)::int;
+
+-- The id of the request that carries this transaction; '' when it has none.
+CREATE FUNCTION tenancy.current_request_id() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN split_part(convert_from(decode(split_part(tenancy.slot(), '_', 7), 'hex'), 'UTF8'), '|', 1);
+
+-- Where the request came from; NULL when nobody knows.
+CREATE FUNCTION tenancy.current_address() RETURNS inet
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(split_part(convert_from(decode(split_part(tenancy.slot(), '_', 7), 'hex'), 'UTF8'), '|', 2), '')::inet;
+
+-- Roles ----------------------------------------------------------------------
+
+-- The order of the base roles; 0 for a word that is none.
+CREATE FUNCTION tenancy.role_rank(role text) RETURNS int
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE role WHEN 'owner' THEN 4 WHEN 'admin' THEN 3 WHEN 'member' THEN 2 WHEN 'viewer' THEN 1 ELSE 0 END;
+
+-- Whether the current role is at least this one.
+CREATE FUNCTION tenancy.allows(needed text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN tenancy.role_rank(tenancy.current_role_name()) >= tenancy.role_rank(needed);
+
+-- The door into a context ----------------------------------------------------
+
+-- Whether this actor may work in this tenant. Raises TN003, TN004, TN005 or
+-- TN007 when not. As shipped it allows all whom the seal names: a service
+-- with sessions and memberships of its own replaces it.
+CREATE FUNCTION tenancy.authorize(kind text, tenant uuid, actor text, session uuid, role text, version int)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN;
+END
+$$;
+
+-- Opens a context: checks the seal, asks authorize, fills the slot until the
+-- transaction ends. Works only in the message that began the transaction.
+--   v1|kid|tenant|kind|actor|session|role|version|pid|iat|request|address|mac
+-- mac is HMAC-SHA256 in hex over all that stands before its separator.
+CREATE FUNCTION tenancy.enter(seal text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    part text[] := string_to_array(seal, '|');
+    key  tenancy.seal_key;
+BEGIN
+    IF now() <> statement_timestamp() OR current_setting('backtrace_functions') <> '' THEN
+        PERFORM tenancy.refuse('TN006', 'a context opens only with its own transaction');
+    END IF;
+    SELECT * INTO key FROM tenancy.seal_key WHERE kid = part[2];
+    IF (FOUND
+        AND cardinality(part) = 13
+        AND part[1] = 'v1'
+        AND part[13] = encode(sha256(key.opad || sha256(key.ipad || convert_to(left(seal, -65), 'UTF8'))), 'hex')
+        AND part[4] = ANY (key.kinds)
+        AND (NOT key.bind_pid OR part[9] = pg_backend_pid()::text)
+        AND part[10]::bigint BETWEEN extract(epoch FROM now())::bigint - 10 AND extract(epoch FROM now())::bigint + 10
+        AND (key.not_after IS NULL OR key.not_after > now())) IS NOT TRUE
+    THEN
+        PERFORM tenancy.refuse('TN002', 'the seal is not valid');
+    END IF;
+    PERFORM tenancy.authorize(part[4], part[3]::uuid, part[5], nullif(part[6], '')::uuid, part[7], part[8]::int);
+    PERFORM set_config('backtrace_functions', concat_ws('_',
+        replace(part[3], '-', ''), part[4], replace(part[5], '-', ''), replace(part[6], '-', ''), part[7], part[8],
+        encode(convert_to(part[11] || '|' || part[12], 'UTF8'), 'hex')), true);
+END
+$$;
+
+-- Raises TN006 when something that outlives a transaction was left on this
+-- connection: a prepared statement made by SQL, a cursor WITH HOLD, a LISTEN,
+-- a temporary schema.
+CREATE FUNCTION tenancy.assert_clean() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_my_temp_schema() <> 0
+        OR EXISTS (SELECT FROM pg_prepared_statements WHERE from_sql)
+        OR EXISTS (SELECT FROM pg_cursors WHERE is_holdable)
+        OR EXISTS (SELECT FROM pg_listening_channels())
+    THEN
+        PERFORM tenancy.refuse('TN006', 'something was left behind on this connection');
+    END IF;
+END
+$$;
+
+-- Tenant tables --------------------------------------------------------------
+
+-- Speaks up where a policy would only hide rows: a role that may not write
+-- gets TN008, also when its statement would have matched nothing. Writes
+-- without a context are left to the policies, a door to its own function.
+CREATE FUNCTION tenancy.guard_write() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF current_setting('backtrace_functions') <> ''
+        AND current_user <> TG_ARGV[1]
+        AND NOT tenancy.allows(TG_ARGV[0])
+    THEN
+        PERFORM tenancy.refuse('TN008',
+            format('role %s may not write to %s', tenancy.current_role_name(), TG_TABLE_NAME));
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Makes a table a tenant table. Idempotent: after ADD COLUMN, call it again.
+--   write_role      least role that may write
+--   door            a role whose functions serve without a context; it is
+--                   exempt from the guard, and has a policy of its own
+--   tenant_column   the column that names the tenant
+--   commands        what the application may do
+--   update_columns  the columns that it may change; NULL: all but tenant_column
+--   app_role        the role that TenantDb logs in as
+CREATE FUNCTION tenancy.protect(
+    target         regclass,
+    write_role     text DEFAULT 'member',
+    door           name DEFAULT NULL,
+    tenant_column  name DEFAULT 'tenant_id',
+    commands       text[] DEFAULT '{select,insert,update,delete}',
+    update_columns name[] DEFAULT NULL,
+    app_role       name DEFAULT 'rowhouse_app'
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    ours    text := format('%I = (SELECT tenancy.current_tenant())', tenant_column);
+    writes  text := format('%s AND (SELECT tenancy.allows(%L))', ours, write_role);
+    guard   text := ours;
+    policy  name;
+    command text;
+BEGIN
+    IF tenancy.role_rank(write_role) = 0 THEN
+        RAISE EXCEPTION 'protect: % is no role; use viewer, member, admin or owner', write_role;
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = target AND attname = tenant_column AND NOT attisdropped
+            AND attnotnull AND atttypid = 'uuid'::regtype
+    ) THEN
+        RAISE EXCEPTION 'protect: % needs a column "%" of type uuid, NOT NULL', target, tenant_column;
+    END IF;
+    IF door IS NOT NULL THEN
+        guard := format('CASE WHEN current_user = %L THEN true ELSE %s END', door, ours);
+    END IF;
+
+    FOR policy IN SELECT polname FROM pg_policy WHERE polrelid = target AND polname LIKE 'tenancy\_%' LOOP
+        EXECUTE format('DROP POLICY %I ON %s', policy, target);
+    END LOOP;
+    EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
+    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', target);
+    EXECUTE format('REVOKE ALL ON %s FROM PUBLIC, %I', target, app_role);
+    EXECUTE format('CREATE POLICY tenancy_guard ON %s AS RESTRICTIVE FOR ALL TO PUBLIC USING (%s) WITH CHECK (%s)',
+        target, guard, guard);
+    IF door IS NOT NULL THEN
+        EXECUTE format('CREATE POLICY tenancy_door ON %s FOR ALL TO %I USING (true) WITH CHECK (true)', target, door);
+    END IF;
+
+    FOREACH command IN ARRAY commands LOOP
+        CASE command
+            WHEN 'select' THEN
+                EXECUTE format('CREATE POLICY tenancy_select ON %s FOR SELECT TO PUBLIC USING (%s)', target, ours);
+            WHEN 'insert' THEN
+                EXECUTE format('CREATE POLICY tenancy_insert ON %s FOR INSERT TO PUBLIC WITH CHECK (%s)', target, writes);
+            WHEN 'update' THEN
+                EXECUTE format('CREATE POLICY tenancy_update ON %s FOR UPDATE TO PUBLIC USING (%s) WITH CHECK (%s)',
+                    target, writes, writes);
+            WHEN 'delete' THEN
+                EXECUTE format('CREATE POLICY tenancy_delete ON %s FOR DELETE TO PUBLIC USING (%s)', target, writes);
+            ELSE
+                RAISE EXCEPTION 'protect: % is no command; use select, insert, update, delete', command;
+        END CASE;
+        IF command = 'update' THEN
+            EXECUTE format('GRANT UPDATE (%s) ON %s TO %I', (
+                SELECT string_agg(format('%I', attname), ', ' ORDER BY attnum)
+                FROM pg_attribute
+                WHERE attrelid = target AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+                    AND attname <> tenant_column
+                    AND (update_columns IS NULL OR attname = ANY (update_columns))
+            ), target, app_role);
+        ELSE
+            EXECUTE format('GRANT %s ON %s TO %I', command, target, app_role);
+        END IF;
+    END LOOP;
+
+    EXECUTE format('CREATE OR REPLACE TRIGGER tenancy_guard_write BEFORE INSERT OR UPDATE OR DELETE ON %s
+        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.guard_write(%L, %L)', target, write_role, coalesce(door, ''));
+END
+$$;
+
+-- Who may call what. PUBLIC may nothing: bootstrap took that away.
+GRANT USAGE ON SCHEMA tenancy TO rowhouse_owner, rowhouse_app;
+GRANT EXECUTE ON FUNCTION tenancy.enter(text), tenancy.assert_clean() TO rowhouse_app;
+GRANT EXECUTE ON FUNCTION
+    tenancy.refuse(text, text), tenancy.no_context(), tenancy.slot(),
+    tenancy.current_tenant(), tenancy.current_kind(), tenancy.current_actor(), tenancy.current_session(),
+    tenancy.current_role_name(), tenancy.current_role_version(), tenancy.current_request_id(),
+    tenancy.current_address(), tenancy.role_rank(text), tenancy.allows(text), tenancy.guard_write()
+    TO rowhouse_owner, rowhouse_app;
+GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name) TO rowhouse_owner;
+
+SET LOCAL ROLE NONE;
+
+DO $$
+BEGIN
+    RAISE NOTICE 'tenancy.authorize allows every actor whom a valid seal names; replace it to check sessions and memberships';
+END
+$$;

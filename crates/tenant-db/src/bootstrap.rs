@@ -1,0 +1,43 @@
+//! What must be there before the first migration: roles, the schema `tenancy`, and the rights
+//! that PUBLIC loses. Not a migration, because roles belong to the cluster and not to one
+//! database's history. Idempotent, and safe to run twice at once.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Binary;
+
+use crate::error::Error;
+use crate::seal::SealKey;
+
+/// The SQL that makes the cluster's roles. A superuser runs it once a cluster.
+pub const CLUSTER_SQL: &str = include_str!("bootstrap/cluster.sql");
+
+/// The SQL that prepares one database. A superuser runs it once a database, and again after
+/// `CREATE DATABASE … TEMPLATE`, which does not carry rights on the database itself.
+pub const DATABASE_SQL: &str = include_str!("bootstrap/database.sql");
+
+/// Runs [`CLUSTER_SQL`] and [`DATABASE_SQL`].
+///
+/// # Errors
+/// What the database answers; a role that is no superuser is refused by it.
+pub fn bootstrap(conn: &mut PgConnection) -> Result<(), Error> {
+    conn.batch_execute(CLUSTER_SQL)?;
+    conn.batch_execute(DATABASE_SQL)?;
+    Ok(())
+}
+
+/// Makes a seal key known to the database, for users, keys and jobs, bound to one backend.
+/// A key that is known already is left as it is.
+///
+/// # Errors
+/// What the database answers.
+pub fn register_seal_key(conn: &mut PgConnection, key: &SealKey) -> Result<(), Error> {
+    let (inner, outer) = key.padded();
+    diesel::sql_query("INSERT INTO tenancy.seal_key (kid, ipad, opad) VALUES ($1, $2, $3) ON CONFLICT (kid) DO NOTHING")
+        .bind::<diesel::sql_types::Text, _>(key.kid())
+        .bind::<Binary, _>(inner.as_slice())
+        .bind::<Binary, _>(outer.as_slice())
+        .execute(conn)?;
+    Ok(())
+}

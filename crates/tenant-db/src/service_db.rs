@@ -1,0 +1,110 @@
+//! The connections of a service to tables that belong to no tenant, such as accounts and
+//! sessions. Rows of tenants are not to be had here: its role has no context and no rights on
+//! them.
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::pg::PgConnection;
+use diesel::result::Error as DieselError;
+use secrecy::SecretString;
+
+use crate::error::{Error, lost};
+use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
+use crate::session::{Purpose, Session};
+
+/// A small pool for a role without tenant rows. Cheap to clone.
+#[derive(Clone)]
+pub struct ServiceDb {
+    pool: Pool,
+}
+
+impl std::fmt::Debug for ServiceDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceDb").finish_non_exhaustive()
+    }
+}
+
+impl ServiceDb {
+    /// Connects as the role of `url`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the first connection fails.
+    pub fn connect(url: &SecretString, settings: &PoolSettings) -> Result<Self, Error> {
+        Ok(Self {
+            pool: Pool::open(url, Purpose::Service, settings)?,
+        })
+    }
+
+    /// Runs `work` in one transaction on a thread of this pool: committed when it answers `Ok`,
+    /// rolled back otherwise.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Error`] for all that happens around it.
+    pub async fn run<T, E>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        answer(self.pool.submit(move |pool| transaction(pool, work))).await
+    }
+
+    /// [`run`](Self::run) for commands: blocks the calling thread.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_blocking<T, E>(
+        &self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        answer_blocking(self.pool.submit(move |pool| transaction(pool, work)))
+    }
+}
+
+fn transaction<T, E: From<Error>>(
+    pool: &Pool,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut session = pool.begin(|session| {
+        AnsiTransactionManager::begin_transaction(&mut session.conn).map_err(BeginError::Refused)
+    })?;
+    let result = guarded(|| work(&mut session.conn));
+    match result {
+        Ok(value) => commit(&mut session).map(|()| value).map_err(E::from),
+        Err(e) => {
+            if AnsiTransactionManager::rollback_transaction(&mut session.conn).is_err() {
+                session.broken = true;
+            }
+            Err(e)
+        }
+    }
+}
+
+fn commit(session: &mut Session) -> Result<(), Error> {
+    // Diesel refuses to COMMIT what it saw fail, and rolls back; then `Ok` was not true.
+    let status = AnsiTransactionManager::transaction_manager_status_mut(&mut session.conn);
+    let depth = status
+        .transaction_depth()
+        .ok()
+        .flatten()
+        .map(std::num::NonZeroU32::get);
+    if depth != Some(1) {
+        session.broken = true;
+        return Err(Error::EndedEarly);
+    }
+    AnsiTransactionManager::commit_transaction(&mut session.conn).map_err(|e| {
+        session.broken = true;
+        match e {
+            e if lost(&e) => Error::OutcomeUnknown(e),
+            DieselError::RollbackErrorOnCommit { commit_error, .. } if lost(&commit_error) => {
+                Error::OutcomeUnknown(*commit_error)
+            }
+            e => e.into(),
+        }
+    })
+}

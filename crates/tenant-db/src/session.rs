@@ -1,0 +1,164 @@
+//! One connection to PostgreSQL, as r2d2 keeps it: who it is, when it was born, what it carries.
+
+use std::time::Instant;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer, Text};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::error::Error;
+
+/// A connection with what its owner must know of it.
+pub(crate) struct Session {
+    pub(crate) conn: PgConnection,
+    /// The backend's process id, to which seals are bound.
+    pub(crate) pid: i32,
+    pub(crate) born: Instant,
+    /// Not fit for another use: r2d2 drops it when it comes back.
+    pub(crate) broken: bool,
+    /// SQL ran on it that Diesel did not make: checked before its next use.
+    pub(crate) tainted: bool,
+}
+
+/// Makes sessions. Settings travel in the URL, not as SQL: a role could change its own defaults,
+/// and `RESET ALL` falls back to what the connection brought.
+#[derive(Debug)]
+pub(crate) struct SessionManager {
+    url: SecretString,
+    purpose: Purpose,
+}
+
+/// What a pool of sessions is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Rows of tenants: the role must not be able to see past the policies.
+    Tenant,
+    /// The tables of a service that belong to no tenant.
+    Service,
+}
+
+#[derive(QueryableByName)]
+struct Backend {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+    #[diesel(sql_type = Text)]
+    role: String,
+    #[diesel(sql_type = Bool)]
+    superuser: bool,
+    #[diesel(sql_type = Bool)]
+    bypasses: bool,
+    #[diesel(sql_type = Bool)]
+    sets_slot: bool,
+    #[diesel(sql_type = Bool)]
+    owns_tables: bool,
+}
+
+/// Memberships count: a role could SET ROLE to whatever it belongs to.
+const WHO_AM_I: &str = "SELECT pg_backend_pid() AS pid, session_user::text AS role, \
+    coalesce(bool_or(r.rolsuper), false) AS superuser, \
+    coalesce(bool_or(r.rolbypassrls), false) AS bypasses, \
+    has_parameter_privilege(session_user, 'backtrace_functions', 'SET') AS sets_slot, \
+    coalesce(bool_or(EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p'))), false) AS owns_tables \
+    FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER')";
+
+impl SessionManager {
+    pub(crate) fn new(url: &SecretString, purpose: Purpose, settings: &SessionSettings) -> Self {
+        Self {
+            url: settings.apply(url),
+            purpose,
+        }
+    }
+
+    pub(crate) fn open(&self) -> Result<Session, Error> {
+        let mut conn = PgConnection::establish(self.url.expose_secret())
+            .map_err(|e| Error::Unavailable(Box::new(e)))?;
+        let backend: Backend = diesel::sql_query(WHO_AM_I).get_result(&mut conn)?;
+        // A superuser counts as a member of every role: name the plainest reason first.
+        let reason = if backend.superuser {
+            Some("is a superuser")
+        } else if backend.bypasses {
+            Some("can bypass Row-Level Security")
+        } else if backend.sets_slot {
+            Some("can write the tenant context")
+        } else if backend.owns_tables {
+            Some("owns tables")
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) if self.purpose == Purpose::Tenant => Err(Error::RoleCanBypass {
+                role: backend.role,
+                reason,
+            }),
+            _ => Ok(Session {
+                conn,
+                pid: backend.pid,
+                born: Instant::now(),
+                broken: false,
+                tainted: false,
+            }),
+        }
+    }
+}
+
+impl r2d2::ManageConnection for SessionManager {
+    type Connection = Session;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Session, Error> {
+        self.open()
+    }
+
+    /// Never asked: a ping at each checkout would cost a round trip, and a session that died in
+    /// the pool is found by the prologue, which may be tried again.
+    fn is_valid(&self, _session: &mut Session) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn has_broken(&self, session: &mut Session) -> bool {
+        session.broken || std::thread::panicking()
+    }
+}
+
+/// What every session of a pool brings along.
+#[derive(Debug)]
+pub(crate) struct SessionSettings {
+    pub(crate) search_path: String,
+    pub(crate) statement_timeout_seconds: u64,
+    pub(crate) application_name: String,
+    /// Diesel binds LIMIT, which makes PostgreSQL plan anew each time unless told not to.
+    pub(crate) force_generic_plan: bool,
+}
+
+impl SessionSettings {
+    /// The URL with these settings appended; libpq takes the last of two like parameters.
+    fn apply(&self, url: &SecretString) -> SecretString {
+        let mut options = format!(
+            "-c search_path={} -c statement_timeout={}s -c idle_in_transaction_session_timeout={}s -c TimeZone=UTC",
+            self.search_path,
+            self.statement_timeout_seconds,
+            self.statement_timeout_seconds.saturating_mul(2),
+        );
+        if self.force_generic_plan {
+            options.push_str(" -c plan_cache_mode=force_generic_plan");
+        }
+        let url = url.expose_secret();
+        let mut text = url.to_owned();
+        let mut separator = if url.contains('?') { '&' } else { '?' };
+        for (key, value) in [
+            ("options", options.as_str()),
+            ("client_encoding", "UTF8"),
+            ("connect_timeout", "2"),
+            ("tcp_user_timeout", "15000"),
+            ("application_name", self.application_name.as_str()),
+        ] {
+            text.push(separator);
+            text.push_str(key);
+            text.push('=');
+            text.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+            separator = '&';
+        }
+        text.into()
+    }
+}

@@ -1,0 +1,11 @@
+SET LOCAL ROLE rowhouse_owner;
+DROP TABLE credentials;
+DROP TABLE accounts;
+DROP TABLE tenants;
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_tenancy;
+DROP FUNCTION tenancy.copy_tenant();
+DROP TABLE tenancy.tenant;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA tenancy FROM rowhouse_directory;
+REVOKE USAGE ON SCHEMA tenancy FROM rowhouse_directory;
+SET LOCAL ROLE NONE;

@@ -1,0 +1,10 @@
+SET LOCAL ROLE rowhouse_directory;
+DROP FUNCTION directory.create_managed_account(text, text, text);
+DROP FUNCTION directory.join_tenant(uuid, uuid, text, text);
+DROP FUNCTION directory.create_tenant(uuid, text, text);
+DROP FUNCTION directory.tenant_by(uuid);
+DROP FUNCTION directory.tenant_by(text);
+DROP FUNCTION directory.memberships_of(uuid);
+DROP FUNCTION directory.new_id();
+REVOKE USAGE ON SCHEMA directory FROM rowhouse_auth, rowhouse_app;
+SET LOCAL ROLE NONE;

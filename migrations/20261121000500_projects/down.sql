@@ -1,0 +1,3 @@
+SET LOCAL ROLE rowhouse_owner;
+DROP TABLE projects;
+SET LOCAL ROLE NONE;

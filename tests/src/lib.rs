@@ -1,0 +1,32 @@
+//! What the tests of all packages share: a migrated database per test, a server on it, callers.
+//!
+//! ```no_run
+//! # async fn test() {
+//! use rowhouse_tests::TestApp;
+//!
+//! let (app, alice, bob) = TestApp::two_tenants().await;
+//! let project = alice.create_project("Atlas").await;
+//! let answer = bob.get(&format!("/api/v1/projects/{}", project.id())).await;
+//! assert_eq!(answer.status(), 404);
+//! # drop(app); }
+//! ```
+//!
+//! PostgreSQL is real: one cluster that all test processes share, a database per test, cut from a
+//! template. The server is real too: it listens on a port of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod answer;
+mod app;
+mod caller;
+mod database;
+
+pub use answer::Answer;
+pub use app::{TestApp, access_tokens};
+pub use caller::Caller;
+pub use database::{Database, seal_key};
