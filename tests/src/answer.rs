@@ -1,5 +1,7 @@
 //! What a server answered, read whole: status, headers, body.
 
+use std::collections::BTreeMap;
+
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
@@ -83,6 +85,107 @@ impl Answer {
             self.text
         );
         self.json()["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The body of a problem document, held against all that is promised of one: media type,
+    /// members, caching, the request id twice, the challenge of a 401.
+    ///
+    /// # Panics
+    /// When it is another problem, or not told as it should be.
+    pub fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{}",
+            self.text
+        );
+        let body = self.json();
+        let members: Vec<&str> = body
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let always = ["code", "detail", "request_id", "status", "title", "type"];
+        let refused = [
+            "code",
+            "detail",
+            "errors",
+            "request_id",
+            "status",
+            "title",
+            "type",
+        ];
+        let expected = if status == 422 {
+            &refused[..]
+        } else {
+            &always[..]
+        };
+        assert_eq!(members, expected, "{}", self.text);
+        assert_eq!(body["status"], status);
+        assert_eq!(body["type"], format!("/docs/errors/{code}"));
+        assert_eq!(body["request_id"], self.header("x-request-id"));
+        assert_eq!(self.header("cache-control"), "no-store");
+        self.assert_framed();
+        let challenge = self.header("www-authenticate");
+        assert_eq!(
+            challenge.starts_with("Bearer realm=\"rowhouse\""),
+            status == 401,
+            "{challenge}"
+        );
+        assert_eq!(self.headers.contains_key("retry-after"), status == 503);
+        body
+    }
+
+    /// Pointer and code of every value that a 422 refuses, in its order.
+    ///
+    /// # Panics
+    /// When it is another answer.
+    pub fn refusals(&self) -> Vec<(String, String)> {
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        let body = self.problem(422, "validation_failed");
+        let errors = body["errors"].as_array().unwrap().iter();
+        errors
+            .map(|error| (word(&error["pointer"]), word(&error["code"])))
+            .collect()
+    }
+
+    /// Looks for the headers that every answer carries.
+    ///
+    /// # Panics
+    /// When one is missing.
+    pub fn assert_framed(&self) {
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(
+                self.header(name),
+                value,
+                "{name} of {} {}",
+                self.status,
+                self.text
+            );
+        }
+        assert!(!self.header("x-request-id").is_empty());
+        assert!(!self.header("cache-control").is_empty());
+    }
+
+    /// All that an answer says, without what differs from request to request: to be compared
+    /// with another one.
+    ///
+    /// # Panics
+    /// When a header is not text.
+    #[must_use]
+    pub fn essence(&self) -> (u16, BTreeMap<String, String>, String) {
+        let headers = self.headers.iter();
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"))
+            .collect();
+        let (status, text) = self.without_request_id();
+        (status, headers, text)
     }
 
     /// Itself, when the status is this one.

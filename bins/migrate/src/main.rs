@@ -48,8 +48,11 @@ enum Command {
     /// Checks that every guard is in place; exit code 1 when one is not.
     Verify {
         /// Writes one JSON object instead of text.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "policies")]
         json: bool,
+        /// Prints all policies instead, in the text of docs/policies.txt.
+        #[arg(long)]
+        policies: bool,
     },
 }
 
@@ -83,7 +86,11 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             owner.bootstrap(&database.passwords)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { json } => verify(&mut owner, *json),
+        Command::Verify { policies: true, .. } => {
+            print!("{}", owner.policies()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { json, .. } => verify(&mut owner, *json),
     }
 }
 

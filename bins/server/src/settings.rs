@@ -63,3 +63,79 @@ pub(crate) fn load() -> Result<Loaded<Settings>, SettingsError> {
         file_keys: &["seal.key_file"],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+    use serde::forward_to_deserialize_any;
+
+    use super::*;
+
+    /// Takes down the names of a struct's fields, and gives nothing.
+    struct Fields<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Fields<'_> {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(Self::Error::custom("not a struct"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = fields;
+            Err(Self::Error::custom("only the names were wanted"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
+        let mut fields: &[&str] = &[];
+        drop(T::deserialize(Fields(&mut fields)));
+        fields
+    }
+
+    #[test]
+    fn the_example_environment_lists_every_key() {
+        let mut keys = BTreeSet::from(["ROWHOUSE__DEBUG".to_owned()]);
+        let sections = [
+            ("server", fields::<api::ServerSettings>()),
+            ("database", fields::<store::DatabaseSettings>()),
+            ("seal", fields::<store::SealSettings>()),
+            ("auth", fields::<auth::AuthSettings>()),
+            ("log", fields::<LogSettings>()),
+        ];
+        let named: BTreeSet<_> = sections
+            .iter()
+            .map(|(section, _)| *section)
+            .chain(["debug"])
+            .collect();
+        assert_eq!(named, fields::<Settings>().iter().copied().collect());
+        for (section, fields) in sections {
+            assert!(!fields.is_empty());
+            keys.extend(
+                fields
+                    .iter()
+                    .map(|field| format!("ROWHOUSE__{section}__{field}").to_uppercase()),
+            );
+        }
+        let example = include_str!("../../../.env.example");
+        let listed: BTreeSet<String> = example
+            .lines()
+            .filter_map(|line| line.split_once('=').map(|(name, _)| name))
+            .filter(|name| name.starts_with("ROWHOUSE__"))
+            .map(ToOwned::to_owned)
+            .collect();
+        assert_eq!(listed, keys, "mend .env.example");
+    }
+}

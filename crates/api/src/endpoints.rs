@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod auth;
+pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod projects;
 pub(crate) mod users;

@@ -117,6 +117,29 @@ pub enum FieldErrorCode {
     Invalid,
 }
 
+impl FieldErrorCode {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::UnknownField,
+        Self::MissingField,
+        Self::WrongType,
+        Self::Duplicate,
+        Self::Invalid,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownField => "unknown_field",
+            Self::MissingField => "missing_field",
+            Self::WrongType => "wrong_type",
+            Self::Duplicate => "duplicate",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 impl ApiError {
     /// A failure of ours: 500, opaque to the client; the cause goes to the log.
     pub fn internal(cause: impl Into<Cause>) -> Self {

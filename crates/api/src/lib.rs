@@ -47,6 +47,7 @@ pub mod etag;
 pub mod extract;
 mod frame;
 mod list;
+pub mod openapi;
 mod patchable;
 mod problem;
 mod request_id;

@@ -7,6 +7,7 @@ use actix_web::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::{Ready, ready};
 use url::form_urlencoded;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::{
@@ -36,6 +37,18 @@ pub struct ListQuery<F> {
     /// The filters' parameters, sorted.
     query: Pairs,
     key: CursorKey,
+}
+
+/// What every list takes, for its description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what ListQuery reads")]
+pub(crate) struct PageParams {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u16>,
+    /// `next_cursor` of the page before, with the same filters.
+    cursor: Option<String>,
 }
 
 /// Which rows to read: those behind `after`, in the list's order.

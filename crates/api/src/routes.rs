@@ -9,38 +9,61 @@ use actix_web::{
 };
 
 use crate::{
-    endpoints::{account, auth, health, projects, users},
+    endpoints::{account, auth, docs, health, projects, users},
     error::ApiError,
     extract::BodyLimit,
 };
 
+/// Every path with its methods and handlers.
+fn table() -> Vec<Endpoint> {
+    vec![
+        at("/health").get(health::health),
+        at("/health/live").get(health::live),
+        at("/health/ready").get(health::ready),
+        at("/openapi.json").get(docs::document),
+        at("/docs").get(docs::redirect),
+        at("/docs/errors/{code}").get(docs::error),
+        at("/docs/{file:.*}").get(docs::page),
+        at("/api/v1/auth/register").post(auth::register),
+        at("/api/v1/auth/login").post(auth::login),
+        at("/api/v1/users/me").get(account::me),
+        at("/api/v1/users").post(users::create),
+        at("/api/v1/projects")
+            .get(projects::list)
+            .post(projects::create),
+        at("/api/v1/projects/{id}")
+            .get(projects::find)
+            .patch(projects::update)
+            .delete(projects::delete),
+        at("/api/v1/projects/{id}/restore").post(projects::restore),
+    ]
+}
+
 /// Adds every route.
 pub fn register(config: &mut ServiceConfig) {
-    config
-        .service(at("/health").get(health::live))
-        .service(at("/health/live").get(health::live))
-        .service(at("/health/ready").get(health::ready))
-        .service(at("/api/v1/auth/register").post(auth::register))
-        .service(at("/api/v1/auth/login").post(auth::login))
-        .service(at("/api/v1/users/me").get(account::me))
-        .service(at("/api/v1/users").post(users::create))
-        .service(
-            at("/api/v1/projects")
-                .get(projects::list)
-                .post(projects::create),
-        )
-        .service(
-            at("/api/v1/projects/{id}")
-                .get(projects::find)
-                .patch(projects::update)
-                .delete(projects::delete),
-        )
-        .service(at("/api/v1/projects/{id}/restore").post(projects::restore));
+    for endpoint in table() {
+        config.service(endpoint);
+    }
+}
+
+/// Every path with its methods, for tests that ask whether something was forgotten. `HEAD` is not
+/// said: it comes with `GET`.
+#[must_use]
+pub fn list() -> Vec<(&'static str, Vec<Method>)> {
+    let methods = |endpoint: Endpoint| {
+        let methods = endpoint
+            .allowed
+            .into_iter()
+            .filter(|method| method != Method::HEAD);
+        (endpoint.path, methods.collect())
+    };
+    table().into_iter().map(methods).collect()
 }
 
 /// The handlers of one path, by method. Any other method is 405 with `Allow`.
-pub fn at(path: &str) -> Endpoint {
+pub fn at(path: &'static str) -> Endpoint {
     Endpoint {
+        path,
         resource: web::resource(path),
         allowed: Vec::new(),
     }
@@ -49,6 +72,7 @@ pub fn at(path: &str) -> Endpoint {
 /// One path; see [`at`].
 #[must_use]
 pub struct Endpoint {
+    path: &'static str,
     resource: Resource,
     allowed: Vec<Method>,
 }

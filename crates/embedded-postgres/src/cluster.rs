@@ -64,8 +64,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Adopts the cluster that runs in the home, or starts it, or makes it first. Blocks: some 10 ms, 0.2 s and
-    /// 2 s; of several processes that start at once one starts it and the others wait and adopt.
+    /// Adopts the cluster that runs in the home, or starts it, or makes it first. Blocks: some 30 ms, 0.2 s and
+    /// 1 s; of several processes that start at once one starts it and the others wait and adopt.
     ///
     /// # Errors
     /// Any of [`Error`], except those about finding programs.

@@ -7,8 +7,9 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use std::error::Error;
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,8 +118,15 @@ fn cluster_home() -> PathBuf {
 }
 
 fn start(home: &Path) -> Result<Cluster, Failure> {
-    fs::create_dir_all(home)?;
-    fs::set_permissions(home, Permissions::from_mode(0o711))?;
+    match DirBuilder::new().mode(0o711).create(home) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    // The name is predictable: what stands there must be ours.
+    let found = fs::symlink_metadata(home)?;
+    if !found.is_dir() || found.uid() != nix::unistd::getuid().as_raw() {
+        return Err(format!("{} belongs to somebody else", home.display()).into());
+    }
     let mut options = Options::new(home, Programs::find()?);
     options.settings = [
         ("fsync", "off"),
@@ -170,5 +178,8 @@ fn is_left_behind(database: &str) -> bool {
         .strip_prefix("test_")
         .and_then(|rest| rest.split('_').next())
         .and_then(|pid| pid.parse::<i32>().ok())
-        .is_some_and(|pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).is_err())
+        .is_some_and(|pid| {
+            let alive = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None);
+            alive == Err(nix::errno::Errno::ESRCH)
+        })
 }

@@ -22,6 +22,7 @@
 #![deny(missing_docs)]
 
 pub mod bootstrap;
+pub mod catalog;
 pub mod demo;
 pub mod memberships;
 pub mod migrations;

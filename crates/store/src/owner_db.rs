@@ -5,11 +5,11 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use secrecy::{ExposeSecret as _, SecretString};
-use tenant_db::SealKey;
+use tenant_db::{SealKey, verify};
 
 use crate::bootstrap::{self, Passwords};
 use crate::error::Error;
-use crate::{demo, migrations};
+use crate::{catalog, demo, migrations};
 
 /// A superuser's connection.
 pub struct OwnerDb {
@@ -81,6 +81,22 @@ impl OwnerDb {
     /// [`Error::Database`].
     pub fn status(&mut self) -> Result<Vec<migrations::Status>, Error> {
         migrations::status(&mut self.conn)
+    }
+
+    /// Whether every guard is in place.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; a missing guard is a finding of the report.
+    pub fn verify(&mut self) -> Result<verify::Report, Error> {
+        Ok(verify::verify(&mut self.conn, &catalog::catalog())?)
+    }
+
+    /// All policies, as `docs/policies.txt` has them.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn policies(&mut self) -> Result<String, Error> {
+        Ok(verify::policies(&mut self.conn)?)
     }
 
     /// Adds the demo tenants that are missing.

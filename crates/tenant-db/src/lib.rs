@@ -39,6 +39,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod verify;
+
 mod bootstrap;
 mod context;
 mod error;

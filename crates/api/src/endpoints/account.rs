@@ -5,28 +5,39 @@ use chrono::{DateTime, Utc};
 use domain::{AccountId, MembershipId, Role, TenantId};
 use serde::Serialize;
 use store::SignedIn;
+use utoipa::ToSchema;
 
-use crate::{authenticate::Authenticated, error::ApiError, services::Services};
+use crate::{
+    authenticate::Authenticated, error::ApiError, openapi::AccountProblems, services::Services,
+};
 
 /// An account as its owner sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Account)]
 pub(crate) struct AccountView {
+    #[schema(value_type = Uuid)]
     id: AccountId,
     email: String,
     full_name: String,
     email_verified: bool,
     mfa_enabled: bool,
     created_at: DateTime<Utc>,
+    /// The tenant in which the session stands.
+    #[schema(required)]
     tenant: Option<StandingView>,
 }
 
 /// The tenant in which a session stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Standing)]
 struct StandingView {
+    #[schema(value_type = Uuid)]
     id: TenantId,
     slug: String,
     name: String,
+    #[schema(schema_with = crate::openapi::role)]
     role: Role,
+    #[schema(value_type = Uuid)]
     membership_id: MembershipId,
 }
 
@@ -51,6 +62,11 @@ impl From<&SignedIn> for AccountView {
     }
 }
 
+/// The account behind the token.
+#[utoipa::path(
+    get, path = "/api/v1/users/me", tag = "users", operation_id = "get_me", security(("bearer" = [])),
+    responses((status = 200, body = AccountView), AccountProblems),
+)]
 pub(crate) async fn me(
     caller: Authenticated,
     services: Data<Services>,

@@ -12,24 +12,34 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::{Candidate, Registrant, SignedIn};
+use utoipa::ToSchema;
 
 use super::account::AccountView;
 use crate::{
     client_address::client_address,
     error::{ApiError, FieldErrorCode},
     extract::Body,
+    openapi::{LoginProblems, RegisterProblems},
     services::{Services, access_token},
     state::AppState,
     validation::Validation,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Register {
+    #[schema(example = "alice@acme.example", max_length = 254)]
     email: String,
+    /// At least 8 characters, at most 71 bytes.
+    #[schema(example = "securepass123", min_length = 8, max_length = 71)]
     password: String,
+    #[schema(example = "Alice Adams", min_length = 1, max_length = 200)]
     full_name: String,
+    /// A new tenant, or an existing one whose sign-up policy takes new members.
+    #[schema(example = "acme-corp", min_length = 3, max_length = 63)]
     tenant_slug: Option<String>,
+    /// Default: the slug.
+    #[schema(example = "Acme Corporation", min_length = 1, max_length = 200)]
     tenant_name: Option<String>,
 }
 
@@ -73,30 +83,43 @@ impl TryFrom<Register> for Registration {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
+    #[schema(example = "alice@acme.example")]
     email: String,
+    #[schema(value_type = String, example = "securepass123")]
     password: Password,
+    /// Default: the only membership, else no tenant.
+    #[schema(example = "acme-corp")]
     tenant_slug: Option<String>,
 }
 
 /// What a client keeps: both tokens, and whom they stand for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
 struct TokenView {
+    /// A JSON Web Token, to be sent as `Authorization: Bearer`.
     access_token: String,
     refresh_token: String,
+    #[schema(example = "Bearer")]
     token_type: &'static str,
+    /// Seconds until the access token ends.
+    #[schema(example = 1800)]
     expires_in: i64,
     user: AccountView,
+    #[schema(required)]
     tenant: Option<TenantView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TokenTenant)]
 struct TenantView {
+    #[schema(value_type = Uuid)]
     id: TenantId,
     slug: String,
     name: String,
+    #[schema(schema_with = crate::openapi::role)]
     role: Role,
 }
 
@@ -104,6 +127,10 @@ struct TenantView {
 ///
 /// With the address of a personal account, the password decides: right, and the tenant is added
 /// to that account; wrong, and the address is taken. Either way costs one bcrypt.
+#[utoipa::path(
+    post, path = "/api/v1/auth/register", tag = "auth", operation_id = "register", request_body = Register,
+    responses((status = 201, body = TokenView), RegisterProblems),
+)]
 pub(crate) async fn register(
     request: HttpRequest,
     Body(body): Body<Register>,
@@ -140,6 +167,10 @@ pub(crate) async fn register(
 }
 
 /// A session. Whatever is wrong, the answer is the same and costs the same: one bcrypt.
+#[utoipa::path(
+    post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login", request_body = Login,
+    responses((status = 200, body = TokenView), LoginProblems),
+)]
 pub(crate) async fn login(
     request: HttpRequest,
     Body(body): Body<Login>,

@@ -5,31 +5,46 @@ use actix_web::{
     web::{Data, Json},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::services::Services;
 
-/// `GET /health/live`.
-#[derive(Debug, Serialize)]
+/// The server lives.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
+    #[schema(example = "ok")]
     status: &'static str,
     version: &'static str,
 }
 
-/// `GET /health/ready`.
-#[derive(Debug, Serialize)]
+/// What the server depends on.
+#[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
+    /// `ok` or `unavailable`.
+    #[schema(example = "ok")]
     status: &'static str,
     checks: Checks,
 }
 
-#[derive(Debug, Serialize)]
+/// `ok`, `unavailable`, or `off` for what is not used.
+#[derive(Debug, Serialize, ToSchema)]
 struct Checks {
+    #[schema(example = "ok")]
     database: &'static str,
+    #[schema(example = "ok")]
     migrations: &'static str,
+    #[schema(example = "off")]
     redis: &'static str,
 }
 
+/// The same as `/health/live`.
+#[utoipa::path(get, path = "/health", tag = "health", operation_id = "health", responses((status = 200, body = Health)))]
+pub(crate) async fn health() -> Json<Health> {
+    live().await
+}
+
 /// Asks nobody else, so that an orchestrator does not restart a server for a fault of the database.
+#[utoipa::path(get, path = "/health/live", tag = "health", operation_id = "health_live", responses((status = 200, body = Health)))]
 pub(crate) async fn live() -> Json<Health> {
     Json(Health {
         status: "ok",
@@ -38,6 +53,13 @@ pub(crate) async fn live() -> Json<Health> {
 }
 
 /// 200 while requests can be served, 503 while they cannot.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health", operation_id = "health_ready",
+    responses(
+        (status = 200, body = Readiness, description = "Requests can be served."),
+        (status = 503, body = Readiness, description = "Requests cannot be served."),
+    ),
+)]
 pub(crate) async fn ready(services: Data<Services>) -> HttpResponse {
     let (database, migrations) = match services.identity.is_migrated().await {
         Ok(true) => ("ok", "ok"),

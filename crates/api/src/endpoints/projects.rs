@@ -9,38 +9,50 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::projects::{self, Filter, Reach, Shown};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     authenticate::Authorized,
     error::ApiError,
     etag::{ETag, IfMatch, Versioned},
     extract::{Body, Patch, PathId, QueryParams},
-    list::{List, ListQuery},
+    list::{List, ListQuery, PageParams},
+    openapi::{
+        CreateProblems, DeleteProblems, FindProblems, ListProblems, RestoreProblems, UpdateProblems,
+    },
     patchable::Patchable,
     require,
     services::Services,
     validation::Validation,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ListFilters {
+    #[param(schema_with = crate::openapi::project_status)]
     status: Option<ProjectStatus>,
+    /// `true`: the deleted ones, for admins.
     deleted: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct FindQuery {
+    /// `true`: a deleted one, for admins.
     deleted: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateProject {
+    #[schema(example = "Atlas", min_length = 1, max_length = 200)]
     name: String,
+    #[schema(example = "Maps of everything", max_length = 10_000)]
     description: Option<String>,
     #[serde(default)]
+    #[schema(schema_with = crate::openapi::project_status)]
     status: ProjectStatus,
 }
 
@@ -64,14 +76,18 @@ impl TryFrom<CreateProject> for NewProject {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchProject {
     #[serde(default)]
+    #[schema(value_type = String, required = false, example = "Atlas 2", min_length = 1, max_length = 200)]
     name: Patchable<String>,
+    /// `null` removes it.
     #[serde(default)]
+    #[schema(value_type = Option<String>, required = false, max_length = 10_000)]
     description: Patchable<String>,
     #[serde(default)]
+    #[schema(schema_with = crate::openapi::project_status, required = false)]
     status: Patchable<ProjectStatus>,
 }
 
@@ -96,15 +112,23 @@ impl TryFrom<PatchProject> for ProjectChanges {
 }
 
 /// A project as the members of its tenant see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
 pub(crate) struct ProjectView {
+    #[schema(value_type = Uuid)]
     id: ProjectId,
+    #[schema(value_type = Uuid)]
     tenant_id: TenantId,
     name: String,
+    #[schema(required)]
     description: Option<String>,
+    #[schema(schema_with = crate::openapi::project_status)]
     status: ProjectStatus,
+    /// A user of the tenant.
+    #[schema(value_type = Uuid)]
     owner_id: MembershipId,
     is_deleted: bool,
+    #[schema(required)]
     deleted_at: Option<DateTime<Utc>>,
     view_count: i64,
     version: i32,
@@ -131,7 +155,26 @@ impl From<Project> for ProjectView {
     }
 }
 
-/// Newest first.
+/// A page of projects, as a client gets it.
+#[derive(ToSchema)]
+#[schema(as = ProjectList)]
+#[expect(dead_code, reason = "describes what list.rs writes")]
+pub(crate) struct ProjectListView {
+    data: Vec<ProjectView>,
+    /// For the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// The projects of the tenant, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/projects", tag = "projects", operation_id = "list_projects", security(("bearer" = [])),
+    params(PageParams, ListFilters),
+    responses(
+        (status = 200, body = ProjectListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
+        ListProblems,
+    ),
+)]
 pub(crate) async fn list(
     caller: Authorized<require::ProjectsRead>,
     query: ListQuery<ListFilters>,
@@ -153,6 +196,16 @@ pub(crate) async fn list(
     page.answer(rows, |project| project.id, ProjectView::from)
 }
 
+/// One project.
+#[utoipa::path(
+    get, path = "/api/v1/projects/{id}", tag = "projects", operation_id = "get_project", security(("bearer" = [])),
+    params(("id" = Uuid, Path), FindQuery, ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, body = ProjectView, headers(("ETag" = String))),
+        (status = 304, description = "The client has this version."),
+        FindProblems,
+    ),
+)]
 pub(crate) async fn find(
     caller: Authorized<require::ProjectsRead>,
     PathId(id): PathId<ProjectId>,
@@ -169,6 +222,15 @@ pub(crate) async fn find(
     Ok(Versioned::ok(tag(&project), project.into()))
 }
 
+/// A new project, owned by the caller.
+#[utoipa::path(
+    post, path = "/api/v1/projects", tag = "projects", operation_id = "create_project", security(("bearer" = [])),
+    request_body = CreateProject,
+    responses(
+        (status = 201, body = ProjectView, headers(("ETag" = String), ("Location" = String))),
+        CreateProblems,
+    ),
+)]
 pub(crate) async fn create(
     caller: Authorized<require::ProjectsWrite>,
     Body(body): Body<CreateProject>,
@@ -186,6 +248,16 @@ pub(crate) async fn create(
     Ok(Versioned::created(tag(&project), location, project.into()))
 }
 
+/// Changes what the body names (JSON Merge Patch, RFC 7396).
+#[utoipa::path(
+    patch, path = "/api/v1/projects/{id}", tag = "projects", operation_id = "update_project", security(("bearer" = [])),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    request_body(content(
+        (PatchProject = "application/merge-patch+json"),
+        (PatchProject = "application/json"),
+    )),
+    responses((status = 200, body = ProjectView, headers(("ETag" = String))), UpdateProblems),
+)]
 pub(crate) async fn update(
     caller: Authorized<require::ProjectsWrite>,
     PathId(id): PathId<ProjectId>,
@@ -206,7 +278,12 @@ pub(crate) async fn update(
     Ok(Versioned::ok(tag(&project), project.into()))
 }
 
-/// Softly: an admin can restore it. Members delete what they own.
+/// Deletes it softly: an admin can restore it. Members delete what they own.
+#[utoipa::path(
+    delete, path = "/api/v1/projects/{id}", tag = "projects", operation_id = "delete_project", security(("bearer" = [])),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204, description = "It is deleted."), DeleteProblems),
+)]
 pub(crate) async fn delete(
     caller: Authorized<require::ProjectsWrite>,
     PathId(id): PathId<ProjectId>,
@@ -230,6 +307,12 @@ pub(crate) async fn delete(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Brings a deleted project back.
+#[utoipa::path(
+    post, path = "/api/v1/projects/{id}/restore", tag = "projects", operation_id = "restore_project", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = ProjectView, headers(("ETag" = String))), RestoreProblems),
+)]
 pub(crate) async fn restore(
     caller: Authorized<require::ProjectsRestore>,
     PathId(id): PathId<ProjectId>,

@@ -5,22 +5,30 @@ use auth::Password;
 use chrono::{DateTime, Utc};
 use domain::{Email, FullName, Membership, MembershipId, MembershipStatus, Role};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
     extract::Body,
+    openapi::CreateUserProblems,
     require,
     services::Services,
     validation::Validation,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateUser {
+    #[schema(example = "vera@acme.example", max_length = 254)]
     email: String,
+    #[schema(example = "Vera Voss", min_length = 1, max_length = 200)]
     full_name: String,
+    /// At most the caller's own.
+    #[schema(schema_with = crate::openapi::role)]
     role: Role,
+    /// At least 8 characters, at most 71 bytes.
+    #[schema(example = "securepass123", min_length = 8, max_length = 71)]
     password: Option<String>,
 }
 
@@ -61,12 +69,16 @@ impl TryFrom<CreateUser> for ManagedAccount {
 }
 
 /// A member as the other members see them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub(crate) struct UserView {
+    #[schema(value_type = Uuid)]
     id: MembershipId,
     email: String,
     full_name: String,
+    #[schema(schema_with = crate::openapi::role)]
     role: Role,
+    #[schema(schema_with = crate::openapi::membership_status)]
     status: MembershipStatus,
     is_active: bool,
     created_at: DateTime<Utc>,
@@ -89,6 +101,14 @@ impl From<Membership> for UserView {
 }
 
 /// A managed account: it belongs to this tenant alone.
+#[utoipa::path(
+    post, path = "/api/v1/users", tag = "users", operation_id = "create_user", security(("bearer" = [])),
+    request_body = CreateUser,
+    responses(
+        (status = 201, body = UserView, headers(("Location" = String))),
+        CreateUserProblems,
+    ),
+)]
 pub(crate) async fn create(
     caller: Authorized<require::UsersWrite>,
     Body(body): Body<CreateUser>,

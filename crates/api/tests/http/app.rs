@@ -118,7 +118,7 @@ impl TestApp {
         stream.write_all(request).unwrap();
         let mut answer = Vec::new();
         let closed = stream.read_to_end(&mut answer);
-        closed.expect("the connection stayed open");
+        assert!(closed.is_ok(), "the connection stayed open");
         String::from_utf8(answer).unwrap()
     }
 

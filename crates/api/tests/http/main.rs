@@ -13,6 +13,7 @@
 mod app;
 mod bodies;
 mod callers;
+mod description;
 mod lists;
 mod logs;
 mod paths;

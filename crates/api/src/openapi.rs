@@ -1,0 +1,213 @@
+//! The description of the API (OpenAPI 3.1), generated from the handlers' annotations. A test
+//! compares it with the committed `openapi.json` and with the table of routes.
+
+use std::collections::BTreeMap;
+
+use domain::{MembershipStatus, ProjectStatus, Role};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+
+use crate::endpoints::{account, auth, health, projects, users};
+use crate::error::FieldErrorCode;
+use crate::error_code::ErrorCode;
+
+/// The whole description.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Rowhouse",
+        description = "Many companies, one database, kept apart by PostgreSQL itself. Sign in at \
+            `/api/v1/auth/login` and send `Authorization: Bearer <access_token>`. Errors are problem \
+            documents (RFC 9457) with a stable `code`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        health::live,
+        health::health,
+        health::ready,
+        auth::register,
+        auth::login,
+        account::me,
+        users::create,
+        projects::list,
+        projects::find,
+        projects::create,
+        projects::update,
+        projects::delete,
+        projects::restore,
+    ),
+    components(schemas(Problem, FieldProblem)),
+    modifiers(&Bearer),
+    tags(
+        (name = "auth", description = "How somebody gets a token"),
+        (name = "users", description = "The account behind the token, and the members of the tenant"),
+        (name = "projects", description = "What a tenant works on"),
+        (name = "health", description = "Whether the server lives and can work"),
+    ),
+)]
+struct Description;
+
+/// Adds the security scheme that the operations name.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what problem.rs writes")]
+struct Problem {
+    /// A relative reference to the documentation of the code.
+    #[schema(example = "/docs/errors/not_found")]
+    r#type: String,
+    title: String,
+    status: u16,
+    /// What happened this time.
+    detail: String,
+    /// Stable: what a client may rely on.
+    #[schema(schema_with = error_code)]
+    code: String,
+    /// Names this request in the server's log.
+    request_id: String,
+    /// The values that were refused, with `validation_failed`.
+    #[schema(nullable = false)]
+    errors: Option<Vec<FieldProblem>>,
+}
+
+/// One value that was refused.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what problem.rs writes")]
+struct FieldProblem {
+    /// JSON Pointer (RFC 6901) into the body; for a query parameter into the query as an object.
+    pointer: String,
+    /// The query parameter's name.
+    #[schema(nullable = false)]
+    parameter: Option<String>,
+    #[schema(schema_with = field_error_code)]
+    code: String,
+    detail: String,
+}
+
+/// The problems that an operation can answer with, by status.
+pub(crate) fn problems(codes: &[ErrorCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for code in codes {
+        by_status
+            .entry(code.status().as_u16().to_string())
+            .or_default()
+            .push(code.as_str());
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| {
+            let list: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .build();
+            let response = ResponseBuilder::new()
+                .description(list.join(", "))
+                .content("application/problem+json", content)
+                .build();
+            (status, response.into())
+        })
+        .collect()
+}
+
+macro_rules! problem_sets {
+    ($($(#[$doc:meta])* $name:ident => [$($code:ident),+ $(,)?];)+) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    problems(&[$(ErrorCode::$code),+])
+                }
+            }
+        )+
+    };
+}
+
+problem_sets! {
+    /// Registration.
+    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, SignupClosed, RequestTimeout, EmailTaken,
+        SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Sign-in.
+    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, TenantSuspended,
+        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Reading one's own account.
+    AccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
+        Internal, Busy, DatabaseUnavailable];
+    /// Reading a list.
+    ListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
+        TenantMismatch, TenantSuspended, NotAMember, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Reading one thing.
+    FindProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
+        TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Making something.
+    CreateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+        SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Making a user.
+    CreateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
+        RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Changing one thing.
+    UpdateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+        SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound,
+        RequestTimeout, PreconditionFailed, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Removing one thing.
+    DeleteProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
+        TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Bringing one thing back.
+    RestoreProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
+        TenantMismatch, TenantSuspended, NotAMember, NotFound, NotDeleted, Internal, Busy, DatabaseUnavailable];
+}
+
+fn words<'a>(words: impl Iterator<Item = &'a str>) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .enum_values(Some(words.map(ToOwned::to_owned).collect::<Vec<_>>()))
+        .build()
+        .into()
+}
+
+pub(crate) fn role() -> Schema {
+    words(Role::ALL.iter().map(|role| role.as_str()))
+}
+
+pub(crate) fn project_status() -> Schema {
+    words(ProjectStatus::ALL.iter().map(|status| status.as_str()))
+}
+
+pub(crate) fn membership_status() -> Schema {
+    words(MembershipStatus::ALL.iter().map(|status| status.as_str()))
+}
+
+fn error_code() -> Schema {
+    words(ErrorCode::ALL.iter().map(|code| code.as_str()))
+}
+
+fn field_error_code() -> Schema {
+    words(FieldErrorCode::ALL.iter().map(|code| code.as_str()))
+}

@@ -1,0 +1,125 @@
+//! What is written about the API agrees with the API: `openapi.json`, `docs/errors.md`, `/docs`.
+
+use crate::app::TestApp;
+use api::{ErrorCode, openapi, routes};
+use serde_json::Value;
+use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path};
+
+/// Compares a generated file with the committed one; with `UPDATE=1`, writes it.
+fn assert_committed(name: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(name);
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, generated).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == generated,
+        "{name} is out of date: run `UPDATE=1 cargo nextest run -p api description` and commit it"
+    );
+}
+
+#[test]
+fn openapi_json_is_the_one_that_the_handlers_generate() {
+    let mut generated = openapi::document().to_pretty_json().unwrap();
+    generated.push('\n');
+    assert_committed("openapi.json", &generated);
+}
+
+#[test]
+fn errors_md_lists_every_code() {
+    let mut text = String::from(
+        "# Error codes\n\n\
+         Generated from `crates/api/src/error_code.rs`. Every error is `application/problem+json` (RFC 9457);\n\
+         `code` is stable: it never changes its meaning. `detail` is for people and may change. What\n\
+         `request_id` names stands in the server's log.\n\n\
+         | status | code | meaning |\n| --- | --- | --- |\n",
+    );
+    for code in ErrorCode::ALL {
+        let (status, meaning) = (code.status().as_u16(), code.meaning());
+        writeln!(text, "| {status} | `{}` | {meaning} |", code.as_str()).unwrap();
+    }
+    assert_committed("docs/errors.md", &text);
+}
+
+#[test]
+fn every_route_is_described_and_nothing_else() {
+    let described: BTreeSet<(String, String)> = openapi::document()
+        .paths
+        .paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let item = serde_json::to_value(item).unwrap();
+            let methods = ["get", "post", "put", "patch", "delete"];
+            let described = methods
+                .into_iter()
+                .filter(|method| item.get(method).is_some());
+            let described: Vec<_> = described
+                .map(|method| (path.clone(), method.to_uppercase()))
+                .collect();
+            described
+        })
+        .collect();
+    let served: BTreeSet<(String, String)> = routes::list()
+        .into_iter()
+        // The description does not describe itself.
+        .filter(|(path, _)| !path.starts_with("/docs") && *path != "/openapi.json")
+        .flat_map(|(path, methods)| {
+            methods
+                .into_iter()
+                .map(move |method| (path.to_owned(), method.to_string()))
+        })
+        .collect();
+    assert_eq!(
+        described, served,
+        "annotate the handler with #[utoipa::path] and name it in openapi.rs"
+    );
+}
+
+#[actix_web::test]
+async fn the_description_and_its_page_are_served_without_anything_from_elsewhere() {
+    let app = TestApp::start();
+    let description = app.get("/openapi.json").await;
+    assert_eq!(description.status, 200);
+    let description: Value = description.json();
+    assert_eq!(description["openapi"], "3.1.0");
+
+    let page = app.get("/docs/").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), Some("text/html"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+    for text in [
+        page.body.as_str(),
+        app.get("/docs/swagger-initializer.js").await.body.as_str(),
+    ] {
+        assert!(
+            !text.contains("http://") && !text.contains("https://"),
+            "{text}"
+        );
+    }
+    for file in [
+        "swagger-ui.css",
+        "swagger-ui-bundle.js",
+        "swagger-initializer.js",
+    ] {
+        assert_eq!(
+            app.get(&format!("/docs/{file}")).await.status,
+            200,
+            "{file}"
+        );
+    }
+    assert_eq!(app.get("/docs/nothing").await.status, 404);
+}
+
+#[actix_web::test]
+async fn the_type_of_a_problem_leads_to_its_meaning() {
+    let app = TestApp::start();
+    let problem = app.get("/nowhere").await.json();
+    let explained = app.get(problem["type"].as_str().unwrap()).await;
+    assert_eq!(explained.status, 200);
+    assert_eq!(explained.json()["code"], "not_found");
+    assert_eq!(explained.json()["status"], 404);
+    assert_eq!(app.get("/docs/errors/unknown").await.status, 404);
+}

@@ -1,0 +1,251 @@
+//! The declared list of all that is in the database: what `verify` compares it with.
+//!
+//! A new table, function, trigger or role gets its entry here in the change that makes it; a
+//! database with something else in it does not pass. The digests of functions are printed by
+//! `verify` where they differ: read the function again before you copy one.
+
+use tenant_db::Role;
+use tenant_db::verify::{Catalog, Function, Table, TenantTable};
+
+const OWNER: &str = "rowhouse_owner";
+const TENANCY: &str = "rowhouse_tenancy";
+const DIRECTORY: &str = "rowhouse_directory";
+const APP: &str = "rowhouse_app";
+const AUTH: &str = "rowhouse_auth";
+const OPS: &str = "rowhouse_ops";
+
+/// All that Rowhouse declares, on top of what tenant-db does.
+#[must_use]
+pub fn catalog() -> Catalog {
+    let catalog = Catalog::new()
+        .definer_role(DIRECTORY)
+        .login_role(AUTH)
+        .login_role(OPS)
+        .schema("directory", DIRECTORY)
+        .grant("USAGE", "SCHEMA directory", AUTH)
+        .grant("USAGE", "SCHEMA directory", APP)
+        .grant("USAGE", "SCHEMA public", DIRECTORY)
+        .grant("USAGE", "SCHEMA public", AUTH)
+        .grant("USAGE", "SCHEMA public", OPS)
+        .grant("USAGE", "SCHEMA tenancy", DIRECTORY)
+        .grant("USAGE", "LANGUAGE plpgsql", DIRECTORY)
+        .grant("USAGE", "LANGUAGE sql", DIRECTORY)
+        .grant("CONNECT", "DATABASE", AUTH)
+        .grant("CONNECT", "DATABASE", OPS);
+    let catalog = scripts().into_iter().fold(catalog, Catalog::script);
+    let catalog = tenant_tables()
+        .into_iter()
+        .fold(catalog, Catalog::tenant_table);
+    let catalog = tables().into_iter().fold(catalog, Catalog::table);
+    let catalog = functions().into_iter().fold(catalog, Catalog::function);
+    let catalog = DIRECTORY_CALLS.iter().fold(catalog, |catalog, function| {
+        catalog.grant(
+            "EXECUTE",
+            &format!("FUNCTION tenancy.{function}"),
+            DIRECTORY,
+        )
+    });
+    triggers(catalog)
+}
+
+/// Where functions are defined, oldest first.
+fn scripts() -> [&'static str; 5] {
+    [
+        include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
+        include_str!("../../../migrations/20261121000200_memberships/up.sql"),
+        include_str!("../../../migrations/20261121000300_sessions/up.sql"),
+        include_str!("../../../migrations/20261121000400_directory/up.sql"),
+        include_str!("../../../migrations/20261121000500_projects/up.sql"),
+    ]
+}
+
+fn tenant_tables() -> [TenantTable; 3] {
+    [
+        // A slug is an address on the Internet: who takes it takes it from all.
+        TenantTable::new("public.tenants")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .tenant_column("id")
+            .commands(&["select", "update"])
+            .update_columns(&[
+                "name",
+                "signup",
+                "signup_domains",
+                "settings",
+                "branding",
+                "updated_at",
+            ])
+            .spanning_indexes(&["tenants_slug_key", "tenants_subdomain_key"])
+            .grant("SELECT, INSERT", DIRECTORY),
+        // The door that lists a person's tenants knows the account only; no tenant writes
+        // account_id.
+        TenantTable::new("public.memberships")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .commands(&["select", "update"])
+            .update_columns(&["full_name", "role", "status", "removed_at", "updated_at"])
+            .spanning_indexes(&["memberships_account_idx"])
+            .global_references(&["memberships_account_id_fkey"])
+            .grant("SELECT, INSERT", DIRECTORY),
+        TenantTable::new("public.projects")
+            .commands(&["select", "insert", "update"])
+            .update_columns(&[
+                "name",
+                "description",
+                "status",
+                "is_deleted",
+                "deleted_at",
+                "view_count",
+                "version",
+                "updated_at",
+            ]),
+    ]
+}
+
+/// Tables that belong to no tenant: never a grant to `rowhouse_app`.
+fn tables() -> [Table; 8] {
+    [
+        Table::of_migrations("public.__diesel_schema_migrations")
+            .grant("SELECT", AUTH)
+            .grant("SELECT", OPS),
+        Table::new("public.accounts", OWNER)
+            .grant("SELECT, INSERT", DIRECTORY)
+            .grant(
+                "SELECT, INSERT, DELETE, UPDATE (email, full_name, email_verified, updated_at)",
+                AUTH,
+            ),
+        Table::new("public.credentials", OWNER)
+            .grant("INSERT", DIRECTORY)
+            .grant(
+                "SELECT, INSERT, DELETE, UPDATE (password_hash, changed_at)",
+                AUTH,
+            ),
+        Table::new("public.sessions", OWNER).grant(
+            "SELECT, INSERT, DELETE, UPDATE (tenant_id, device, address, last_used_at, revoked_at)",
+            AUTH,
+        ),
+        Table::new("public.refresh_tokens", OWNER)
+            .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
+        Table::new("tenancy.tenant", TENANCY),
+        Table::new("tenancy.member", TENANCY),
+        Table::new("tenancy.session", TENANCY),
+    ]
+}
+
+fn functions() -> [Function; 12] {
+    [
+        Function::invoker(
+            "tenancy.authorize(text,uuid,text,uuid,text,integer)",
+            TENANCY,
+            "cc05e7ce6beaebe1fe8112ebc83178323094dccfbb07d4493c816f5b18d7a918",
+        ),
+        Function::definer(
+            "tenancy.copy_tenant()",
+            TENANCY,
+            "10c70cc7f609fecb9fb24952dc10b2d68aaa6cb9a830dbfe7c58059c84c4c4ff",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "tenancy.copy_member()",
+            TENANCY,
+            "5870679e65fe5e3ab403438c9e614218f9baf5d575e628cad1dfce9b2f7c96c7",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "tenancy.copy_session()",
+            TENANCY,
+            "88b6cfaa588ed3ae08b33cf95bae3e9056dfd81cd620dff2f525f237964f9331",
+        )
+        .callers(&[OWNER]),
+        Function::invoker(
+            "public.memberships_role_change()",
+            OWNER,
+            "a2e0a0abb64fda0ebfb528c5adbe913a041e9a21da84f57a6f94a8cb73de2913",
+        )
+        .callers(&[APP, DIRECTORY]),
+        Function::definer(
+            "directory.memberships_of(uuid)",
+            DIRECTORY,
+            "9518fc2e4b625090ab774625d40bee2ff487a381371785a84751b71b0f306039",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.tenant_by(text)",
+            DIRECTORY,
+            "eae0c09981040215b657f26d0822686389baf542531b65ae6a5eb9f491c0c41f",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.tenant_by(uuid)",
+            DIRECTORY,
+            "563779c5deda3900677696db7a832411e37afdb38c535f02f4af7931085e2739",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.create_tenant(uuid,text,text)",
+            DIRECTORY,
+            "4c556bba4435031c26ffc333014b84b4d4cd6f148f2b5be19e310b034c0ee99c",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.join_tenant(uuid,uuid,text,text)",
+            DIRECTORY,
+            "a78ef8e9c64ddc41f56bf3cf69c983c07f52d7eb91ba26402a20a7f57966a075",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.create_managed_account(text,text,text)",
+            DIRECTORY,
+            "8f60f286b98e19f8e1b4e873d93438a09f83293aeaf09bc2afe9aa24be8af32d",
+        )
+        .callers(&[APP]),
+        Function::invoker(
+            "directory.new_id()",
+            DIRECTORY,
+            "90a8e1f97a8a7e2f24a80a78a86ed13cc86990d896556b5451372df7d3a96990",
+        ),
+    ]
+}
+
+/// What the doors call in `tenancy`.
+const DIRECTORY_CALLS: &[&str] = &[
+    "refuse(text,text)",
+    "no_context()",
+    "slot()",
+    "current_tenant()",
+    "current_kind()",
+    "current_actor()",
+    "current_session()",
+    "current_role_name()",
+    "role_rank(text)",
+    "allows(text)",
+    "guard_write()",
+];
+
+fn triggers(catalog: Catalog) -> Catalog {
+    catalog
+        .trigger(
+            "public.tenants",
+            "tenants_copy",
+            "AFTER INSERT OR DELETE OR UPDATE OF status",
+            "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_tenant()",
+        )
+        .trigger(
+            "public.memberships",
+            "memberships_copy",
+            "AFTER INSERT OR DELETE OR UPDATE",
+            "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_member()",
+        )
+        .trigger(
+            "public.memberships",
+            "memberships_role_change",
+            "BEFORE UPDATE",
+            "FOR EACH ROW EXECUTE FUNCTION public.memberships_role_change()",
+        )
+        .trigger(
+            "public.sessions",
+            "sessions_copy",
+            "AFTER INSERT OR DELETE OR UPDATE OF tenant_id, revoked_at",
+            "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_session()",
+        )
+}

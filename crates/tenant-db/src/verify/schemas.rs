@@ -1,0 +1,121 @@
+//! Schemas and the database itself: who owns them.
+
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
+
+use super::catalog::{Catalog, OWNER};
+use super::report::Report;
+use crate::error::Error;
+
+pub(super) fn check(
+    conn: &mut PgConnection,
+    catalog: &Catalog,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let schemas: Vec<Schema> = diesel::sql_query(SCHEMAS).load(conn)?;
+    for declared in &catalog.schemas {
+        let Schema { name, owner, .. } = match schemas.iter().find(|s| s.name == declared.name) {
+            Some(schema) => schema,
+            None => {
+                report.find(
+                    "schema_missing",
+                    &declared.name,
+                    "The schema is not there.",
+                    format!(
+                        "CREATE SCHEMA {} AUTHORIZATION {};",
+                        declared.name, declared.owner
+                    ),
+                );
+                continue;
+            }
+        };
+        if *owner != declared.owner {
+            report.find(
+                "owner",
+                name,
+                format!("The schema belongs to {owner}, not to {}.", declared.owner),
+                format!("ALTER SCHEMA {name} OWNER TO {};", declared.owner),
+            );
+        }
+    }
+    for schema in &schemas {
+        if schema.name == "public" {
+            public(schema, report);
+        } else if !catalog.schemas.iter().any(|s| s.name == schema.name) {
+            report.find(
+                "schema_unknown",
+                &schema.name,
+                "The schema is not declared.",
+                format!(
+                    "-- declare it in the catalog, or: DROP SCHEMA {};",
+                    schema.name
+                ),
+            );
+        }
+    }
+    report.count("schemas", schemas.len());
+    let found: Schema = diesel::sql_query(DATABASE).get_result(conn)?;
+    database(&found, catalog, report);
+    Ok(())
+}
+
+/// PostgreSQL makes it, for the database's owner; before 15 for the first superuser.
+fn public(schema: &Schema, report: &mut Report) {
+    if !schema.superuser && schema.owner != "pg_database_owner" && schema.owner != OWNER {
+        report.find(
+            "owner",
+            &schema.name,
+            format!(
+                "The schema belongs to {}, which could replace every table in it.",
+                schema.owner
+            ),
+            "ALTER SCHEMA public OWNER TO pg_database_owner;",
+        );
+    }
+}
+
+fn database(database: &Schema, catalog: &Catalog, report: &mut Report) {
+    let Schema { name, owner, .. } = database;
+    let object = format!("DATABASE {name}");
+    if owner == OWNER || database.superuser {
+        return;
+    }
+    if catalog.find_role(owner).is_some() {
+        report.find(
+            "owner",
+            &object,
+            format!("The database belongs to {owner}, which could drop every table in it."),
+            format!("ALTER DATABASE {name} OWNER TO {OWNER};"),
+        );
+    } else {
+        report.warn(
+            "role_outside",
+            &object,
+            format!(
+                "The database belongs to {owner}, no superuser, which could drop every table in it."
+            ),
+            "-- know who holds it",
+        );
+    }
+}
+
+const SCHEMAS: &str = "
+SELECT quote_ident(n.nspname) AS name, quote_ident(r.rolname) AS owner, r.rolsuper AS superuser
+FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+WHERE (n.oid >= 16384 OR n.nspname = 'public') AND n.nspname !~ '^pg_(toast_)?temp_'
+ORDER BY 1";
+
+const DATABASE: &str = "
+SELECT quote_ident(d.datname) AS name, quote_ident(r.rolname) AS owner, r.rolsuper AS superuser
+FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = current_database()";
+
+#[derive(QueryableByName)]
+struct Schema {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    owner: String,
+    #[diesel(sql_type = Bool)]
+    superuser: bool,
+}

@@ -1,0 +1,24 @@
+//! What a transaction of a tenant survives: faults of its closure, of its caller, of its
+//! connection and of PostgreSQL itself. Nothing is killed here but a postmaster that the test has
+//! started itself, by its process id, and backends of the test's own database.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod control;
+mod fixtures;
+mod interleaved;
+mod losses;
+mod outage;
+mod own_cluster;
+mod reads;
+mod roles;
+mod round_trips;
+mod service;
+mod swallowed;
+mod taint;
+mod threads;
+mod wire;

@@ -1,0 +1,28 @@
+//! The API as its clients, and its attackers, meet it: real HTTP, the real server, the real
+//! PostgreSQL. What needs no database is tested in `crates/api/tests`, what the database holds
+//! whatever a server does in `crates/store/tests`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, and clippy.toml knows only functions marked #[test]"
+)]
+
+mod account;
+mod frame;
+mod health;
+mod isolation;
+mod login;
+mod oddities;
+mod project_changes;
+mod project_deletion;
+mod project_lists;
+mod projects;
+mod raw;
+mod reference_session;
+mod registration;
+mod roles;
+mod rows;
+mod state;
+mod tokens;
+mod users;

@@ -1,0 +1,225 @@
+//! Rules of the house that a review would otherwise have to remember.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use rowhouse_tests::TestApp;
+
+/// Which of our crates may use which; all else is a new arrow, and ARCHITECTURE.md should say why.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("domain", &[]),
+    ("settings", &[]),
+    ("embedded-postgres", &[]),
+    ("tenant-db", &[]),
+    ("auth", &["domain"]),
+    ("store", &["auth", "domain", "tenant-db"]),
+    ("api", &["auth", "domain", "store", "tenant-db"]),
+    (
+        "server",
+        &[
+            "api",
+            "auth",
+            "domain",
+            "embedded-postgres",
+            "settings",
+            "store",
+            "tenant-db",
+        ],
+    ),
+    (
+        "migrate",
+        &[
+            "auth",
+            "domain",
+            "embedded-postgres",
+            "settings",
+            "store",
+            "tenant-db",
+        ],
+    ),
+    (
+        "rowhouse-tests",
+        &[
+            "api",
+            "auth",
+            "domain",
+            "embedded-postgres",
+            "settings",
+            "store",
+            "tenant-db",
+        ],
+    ),
+];
+
+/// Who alone may use these packages of others.
+const OWNERS: [(&str, &[&str]); 7] = [
+    (
+        "diesel",
+        &["tenant-db", "store", "embedded-postgres", "rowhouse-tests"],
+    ),
+    ("r2d2", &["tenant-db"]),
+    ("actix-web", &["api"]),
+    ("actix-rt", &["server", "rowhouse-tests"]),
+    ("jsonwebtoken", &["auth"]),
+    ("bcrypt", &["auth"]),
+    ("config", &["settings"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap()
+}
+
+/// What each of our packages uses when it is shipped.
+fn shipped_dependencies(metadata: &Metadata) -> BTreeMap<String, BTreeSet<String>> {
+    metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| {
+            let used = package
+                .dependencies
+                .iter()
+                .filter(|used| used.kind == DependencyKind::Normal);
+            (
+                package.name.to_string(),
+                used.map(|used| used.name.clone()).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_tree_is_the_architecture() {
+    let dependencies = shipped_dependencies(&metadata());
+    let ours: BTreeSet<&str> = dependencies.keys().map(String::as_str).collect();
+    let declared: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        ours, declared,
+        "declare the new crate, and its arrows, in ARROWS and in ARCHITECTURE.md"
+    );
+    for (name, allowed) in ARROWS {
+        for used in &dependencies[name] {
+            assert!(
+                !ours.contains(used.as_str()) || allowed.contains(&used.as_str()),
+                "{name} uses {used}: a new arrow. Either find the code its place, or add the arrow to ARROWS and \
+                 say in ARCHITECTURE.md why"
+            );
+        }
+    }
+}
+
+#[test]
+fn packages_with_an_owner_are_used_by_their_owner_alone() {
+    for (name, used) in shipped_dependencies(&metadata()) {
+        for (package, owners) in OWNERS {
+            assert!(
+                !used.contains(package) || owners.contains(&name.as_str()),
+                "{name} uses {package}, which belongs to {owners:?}: call a function of theirs instead"
+            );
+        }
+    }
+}
+
+#[test]
+fn sign_in_queries_are_fixed_statements() {
+    for file in ["accounts.rs", "directory.rs", "sessions.rs", "identity.rs"] {
+        let text = fs::read_to_string(root().join("crates/store/src").join(file)).unwrap();
+        for word in ["format!", "concat!", "push_str", "sql::<", "batch_execute"] {
+            assert!(
+                !text.contains(word),
+                "crates/store/src/{file} holds `{word}`: the sign-in queries are fixed statements, every value bound"
+            );
+        }
+        for (number, line) in text.lines().enumerate() {
+            let composed = line.contains("sql_query(")
+                && !line.contains("sql_query(\"")
+                && !line.ends_with("sql_query(");
+            assert!(
+                !composed,
+                "crates/store/src/{file}:{} composes SQL",
+                number + 1
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let mut folders = vec![
+        root().join("crates"),
+        root().join("bins"),
+        root().join("tests"),
+    ];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(
+                    text.starts_with("//!") || text.starts_with("// @generated"),
+                    "{} does not open with //!",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_session_in_the_readme_works_as_it_stands() {
+    let app = TestApp::start().await;
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let session = readme
+        .split_once("<!-- session: begin")
+        .and_then(|(_, rest)| rest.split_once("```sh\n"))
+        .and_then(|(_, rest)| rest.split_once("```"))
+        .map(|(session, _)| session.replace("127.0.0.1:8000", &app.address().to_string()))
+        .unwrap_or_else(|| panic!("the README has no session between its markers"));
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &session])
+            .output()
+            .unwrap()
+    })
+    .await
+    .unwrap();
+    let (said, complained) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{said}\n{complained}");
+    let expected = [
+        r#""name":"Atlas","description":"Maps""#,
+        r#""code":"not_found""#,
+        "}404\n",
+        r#""email":"vera@acme.example","full_name":"Vera","role":"viewer""#,
+        r#""code":"forbidden""#,
+        "}403\n",
+    ];
+    let mut rest = said.as_str();
+    for part in expected {
+        rest = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("{part:?} is missing in order in {said}"))
+            .1;
+    }
+}
