@@ -9,9 +9,10 @@ use actix_web::{
     http::header::HeaderMap,
     middleware::Next,
 };
-use std::time::Instant;
+use futures_util::FutureExt as _;
+use std::{panic::AssertUnwindSafe, time::Instant};
 
-use crate::{access_log, problem, request_id::RequestId, security_headers};
+use crate::{access_log, error::ApiError, problem, request_id::RequestId, security_headers};
 
 /// The outermost middleware.
 ///
@@ -28,7 +29,11 @@ pub(crate) async fn frame(
         request_id.write(headers);
         security_headers::write(&method, headers);
     };
-    match next.call(request).await {
+    // A panic is ours to answer for: without this the client would find the connection closed.
+    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let answered =
+        answered.unwrap_or_else(|_| Err(ApiError::internal("a handler panicked").into()));
+    match answered {
         Ok(mut response) => {
             if let Some(error) = response.response().error() {
                 let problem = problem::response(error, &request_id);

@@ -212,11 +212,16 @@ pub(crate) fn state(settings: ServerSettings) -> AppState {
     }
 }
 
+async fn panics() -> &'static str {
+    panic!("on purpose");
+}
+
 fn test_routes(config: &mut ServiceConfig) {
     routes::register(config);
     config
         .service(at("/bodies").post(echo_body).patch(echo_patch))
         .service(at("/bodies/small").post(echo_body).body_limit(64))
+        .service(at("/panics").get(panics))
         .service(at("/queries").get(echo_query))
         .service(at("/things/{id}").get(thing).delete(delete_thing))
         .service(at("/numbers").get(numbers))

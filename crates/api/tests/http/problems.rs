@@ -123,3 +123,14 @@ async fn reads_may_be_kept_privately_and_writes_not_at_all() {
     let write = app.post_json("/bodies", body).await;
     assert_eq!(write.header("cache-control"), Some("no-store"));
 }
+
+#[actix_web::test]
+async fn a_handler_that_panics_is_an_opaque_500_and_the_next_request_is_served() {
+    let app = TestApp::start();
+    for _ in 0..8 {
+        let answer = app.get("/panics").await;
+        let problem = answer.problem(500, "internal");
+        assert!(!problem.to_string().contains("on purpose"), "{problem}");
+        assert_eq!(app.get("/health").await.status, 200);
+    }
+}

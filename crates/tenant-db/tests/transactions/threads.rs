@@ -1,17 +1,19 @@
 //! The threads of a pool: what panics on them, what waits for them, and who has gone meanwhile.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context as Task, Poll, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tenant_db::diesel::prelude::*;
+use tenant_db::diesel::sql_query;
 use tenant_db::{Error, PoolSettings, TenantDb};
 
-use crate::fixtures::{Scene, Tenant, add, eventually, pid_of};
+use crate::fixtures::{Scene, Tenant, add, eventually, number, pid_of};
 
 /// A transaction that holds the only connection until it is let go, or this value is dropped.
 pub(crate) struct Holder {
@@ -45,9 +47,16 @@ impl Holder {
 }
 
 /// Polls once: the transaction is queued then.
-fn queue(future: std::pin::Pin<&mut impl Future<Output = Result<(), Error>>>) {
+pub(crate) fn queue(future: Pin<&mut impl Future<Output = Result<(), Error>>>) {
     let mut task = Task::from_waker(Waker::noop());
     assert!(matches!(future.poll(&mut task), Poll::Pending));
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 #[test]
@@ -60,10 +69,7 @@ fn a_transaction_inside_another_one_is_an_error() {
         acme.add(conn, "Of the outer one")?;
         let blocking = add(&inner, &acme, "Of the inner one");
         assert!(matches!(blocking, Err(Error::Nested)), "{blocking:?}");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let awaited = runtime.block_on(inner.read(acme.context(), |_| Ok::<_, Error>(())));
+        let awaited = block_on(inner.read(acme.context(), |_| Ok::<_, Error>(())));
         assert!(matches!(awaited, Err(Error::Nested)), "{awaited:?}");
         Ok::<_, Error>(())
     });
@@ -135,7 +141,7 @@ fn a_panic_of_what_the_closure_leaves_behind_costs_no_thread() {
     assert!(matches!(payload, Err(Error::Panicked)), "{payload:?}");
     // A value that nobody gets, because its transaction was rolled back.
     let value = db.run_blocking(acme.context(), move |conn| {
-        drop(tenant_db::diesel::sql_query("SELECT 1 / 0").execute(conn));
+        drop(sql_query("SELECT 1 / 0").execute(conn));
         Ok::<_, Error>(PanicsWhenDropped)
     });
     assert!(matches!(value, Err(Error::Panicked | Error::Swallowed)));
@@ -172,10 +178,7 @@ fn a_transaction_too_many_is_turned_away_at_once() {
     let result = add(&db, &scene.globex, "One too many");
     assert!(matches!(result, Err(Error::Busy)), "{result:?}");
     holder.let_go();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    runtime.block_on(waits).unwrap();
+    block_on(waits).unwrap();
     assert_eq!(scene.names(), ["Waited"]);
 }
 
@@ -184,21 +187,117 @@ fn whoever_waited_too_long_is_turned_away() {
     let scene = Scene::new();
     let db = scene.connect_with(&PoolSettings {
         connections: 1,
-        queue_timeout_seconds: 0,
+        queue_timeout_seconds: 1,
         ..PoolSettings::default()
     });
-    let holder = loop_until_held(&db, &scene.acme);
+    let holder = Holder::of(&db, &scene.acme);
     let acme = scene.acme;
     let mut waits = pin!(db.run(acme.context(), move |conn| {
         acme.add(conn, "Too late")?;
         Ok::<_, Error>(())
     }));
     queue(waits.as_mut());
+    let queued = Instant::now();
+    eventually("its second is over", || {
+        (queued.elapsed() > Duration::from_secs(1)).then_some(())
+    });
     holder.let_go();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let result = runtime.block_on(waits);
+    let result = block_on(waits);
     assert!(matches!(result, Err(Error::Busy)), "{result:?}");
     assert_eq!(scene.names(), [""; 0]);
+}
+
+#[test]
+fn a_caller_that_went_away_before_its_turn_is_skipped() {
+    let scene = Scene::new();
+    let db = scene.connect(1);
+    let holder = Holder::of(&db, &scene.acme);
+    let ran = Arc::new(AtomicUsize::new(0));
+    for _ in 0..10 {
+        let ran = Arc::clone(&ran);
+        let gone = db.run(scene.acme.context(), move |_| {
+            ran.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        queue(pin!(gone));
+    }
+    assert_eq!(db.waiting(), 10);
+    holder.let_go();
+    // They stood before this one.
+    add(&db, &scene.acme, "Of one that stayed").unwrap();
+    assert_eq!((ran.load(Ordering::SeqCst), db.waiting()), (0, 0));
+}
+
+#[test]
+fn a_caller_that_goes_away_during_its_turn_leaves_a_finished_transaction() {
+    let scene = Scene::new();
+    let db = scene.connect(1);
+    let (started, starts) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let acme = scene.acme;
+    {
+        let gone = db.run(acme.context(), move |conn| {
+            started.send(()).unwrap();
+            drop(released.recv());
+            acme.add(conn, "Of one that went away")?;
+            Ok(())
+        });
+        queue(pin!(gone));
+        starts.recv().unwrap();
+    }
+    drop(release);
+    add(&db, &scene.globex, "Of one that stayed").unwrap();
+    assert_eq!(
+        scene.names(),
+        ["Of one that stayed", "Of one that went away"]
+    );
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_cut_and_nothing_is_written() {
+    let scene = Scene::new();
+    let db = scene.connect_with(&PoolSettings {
+        connections: 1,
+        statement_timeout_seconds: 1,
+        ..PoolSettings::default()
+    });
+    let acme = scene.acme;
+    let before = pid_of(&db, &acme);
+    let result = db.run_blocking(acme.context(), move |conn| {
+        acme.add(conn, "Written before")?;
+        sql_query("SELECT pg_sleep(60)").execute(conn)?;
+        Ok::<_, Error>(())
+    });
+    assert!(matches!(result, Err(Error::Timeout(_))), "{result:?}");
+    assert_eq!(scene.names(), [""; 0]);
+    assert_eq!(pid_of(&db, &acme), before);
+}
+
+#[test]
+fn the_last_handle_of_a_pool_may_be_dropped_while_a_transaction_runs() {
+    let scene = Scene::new();
+    let db = scene.connect(1);
+    let (started, starts) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let acme = scene.acme;
+    let runs = {
+        let db = db.clone();
+        thread::spawn(move || {
+            db.run_blocking(acme.context(), move |conn| {
+                started.send(()).unwrap();
+                drop(released.recv());
+                acme.add(conn, "Finished")?;
+                Ok::<_, Error>(())
+            })
+        })
+    };
+    starts.recv().unwrap();
+    drop(db);
+    drop(release);
+    runs.join().unwrap().unwrap();
+    assert_eq!(scene.names(), ["Finished"]);
+    let ours = "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'rowhouse_app')";
+    eventually("the connections are closed", || {
+        (number(&mut scene.database.superuser(), ours) == 0).then_some(())
+    });
 }
