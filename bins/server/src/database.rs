@@ -2,14 +2,16 @@
 
 use std::env;
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::settings::Environment;
 use auth::{Password, PasswordThreads};
 use embedded_postgres::{Cluster, Options, Programs, home_for};
 use secrecy::SecretString;
 use store::bootstrap::Passwords;
-use store::{Credentials, OwnerDb, RoleUrls, demo};
+use store::{Credentials, IdentityDb, OwnerDb, RoleUrls, demo};
 use tenant_db::SealKey;
 
 use crate::settings::Settings;
@@ -31,6 +33,19 @@ pub(crate) struct Database {
 #[error("seal.keys is empty")]
 struct NoSealKey;
 
+/// `ROWHOUSE_PG_BINDIR` is of no use; what mends missing programs mends that too.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}\n{mending}", mending = embedded_postgres::Error::ProgramsNotFound)]
+struct UnusableBindir(embedded_postgres::Error);
+
+/// The home cannot be locked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot lock {path}")]
+struct NotLocked {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
 pub(crate) async fn open(
     settings: &Settings,
     passwords: &PasswordThreads,
@@ -45,7 +60,9 @@ pub(crate) async fn open(
     }
     let home = home_for(home.as_deref())?;
     log::info!(home:% = home.display(); "no DATABASE_URL: PostgreSQL runs from the home folder");
-    let mut cluster = Cluster::start(Options::new(&home, Programs::find()?))?;
+    let mut cluster = Cluster::start(Options::new(&home, programs()?))?;
+    // Of servers that start at once on one home, the first prepares it; held to the end of `open`.
+    let _prepares = lock(&home)?;
     let credentials = Credentials::load_or_create(&home)?;
     let keys = settings.seal.keys(&credentials)?;
     let role_passwords = settings.database.passwords(&credentials);
@@ -55,9 +72,9 @@ pub(crate) async fn open(
     for migration in owner.up(&role_passwords, &keys)? {
         log::info!(migration:% = migration; "migrated");
     }
-    let hash = passwords.hash(Password::parse_new(demo::PASSWORD)?).await?;
-    let added = owner.seed_demo(&hash)?;
-    if added > 0 {
+    if owner.lacks_demo()? {
+        let hash = passwords.hash(Password::parse_new(demo::PASSWORD)?).await?;
+        let added = owner.seed_demo(&hash)?;
         log::info!(tenants = added; "demo tenants were added");
     }
     cluster.watch(Duration::from_secs(2))?;
@@ -68,6 +85,47 @@ pub(crate) async fn open(
         &role_passwords,
         Some(cluster),
     )
+}
+
+fn programs() -> Result<Programs, Box<dyn Error>> {
+    Programs::find().map_err(|error| match error {
+        error @ embedded_postgres::Error::UnusableBindir { .. } => UnusableBindir(error).into(),
+        error => error.into(),
+    })
+}
+
+fn lock(home: &Path) -> Result<File, NotLocked> {
+    let path = home.join("prepare.lock");
+    let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+    lock.map_err(|source| NotLocked { path, source })
+}
+
+/// Why the server does not start on this database.
+#[derive(Debug, thiserror::Error)]
+enum NotFit {
+    #[error("the database lacks migrations of this version: run `rowhouse-migrate up` first")]
+    Behind,
+    #[error("a guard of the isolation is not in place; `rowhouse-migrate verify` says more\n{0}")]
+    Unguarded(tenant_db::verify::Report),
+}
+
+/// Refuses a database that is behind; in production also one whose guards are not all in place.
+pub(crate) async fn check(
+    identity: &IdentityDb,
+    environment: Environment,
+) -> Result<(), Box<dyn Error>> {
+    if !identity.is_migrated().await? {
+        return Err(NotFit::Behind.into());
+    }
+    let report = identity.verify().await?;
+    if report.is_clean() {
+        return Ok(());
+    }
+    if environment == Environment::Production {
+        return Err(NotFit::Unguarded(report).into());
+    }
+    log::warn!(report:% = report; "a guard is not in place; production would refuse to start");
+    Ok(())
 }
 
 fn database(

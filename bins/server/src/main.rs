@@ -7,17 +7,15 @@
 mod database;
 mod log_format;
 mod production;
+mod services;
 mod settings;
 mod welcome;
 
 use std::error::Error;
 use std::process::ExitCode;
 
-use api::{AppState, CursorKey, Server, Services};
-use auth::{AccessTokens, PasswordThreads};
-use secrecy::ExposeSecret as _;
-use store::IdentityDb;
-use tenant_db::TenantDb;
+use api::Server;
+use auth::PasswordThreads;
 
 #[actix_rt::main]
 async fn main() -> ExitCode {
@@ -41,27 +39,13 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let passwords = PasswordThreads::new(settings.auth.passwords())?;
     let database = database::open(&settings, &passwords).await?;
-    let tenants = TenantDb::connect(
-        &database.urls.app,
-        database.seal_key.clone(),
-        &settings.database.tenant_pool(),
-    )?;
-    let identity = IdentityDb::connect(&database.urls.auth, &settings.database.auth_pool())?;
-    let state = AppState {
-        access_tokens: AccessTokens::new(settings.auth.access_tokens(database.secret_key.clone()))?,
-        cursor_key: CursorKey::derive(database.secret_key.expose_secret().as_bytes()),
-        settings: settings.server.clone(),
-    };
-    let refresh_lifetime_days = settings.auth.refresh_token_lifetime_days;
-    let services = Services {
-        tenants,
-        identity,
-        passwords,
-        refresh_lifetime_days,
-    };
+    let state = services::state(&settings, &database)?;
+    let services = services::connect(&settings, &database, passwords)?;
+    database::check(&services.identity, environment).await?;
+
     let address = settings.server.address();
-    let server =
-        Server::bind(state, services).map_err(|e| settings::NotListening { address, source: e })?;
+    let server = Server::bind(state, services)
+        .map_err(|source| settings::NotListening { address, source })?;
     welcome::print(&server, &database, settings.log.format);
     server.run().await?;
     log::info!("the server has stopped");

@@ -45,14 +45,16 @@ pub(crate) fn print(server: &Server, database: &Database, format: LogFormat) {
     );
 }
 
-/// One line with the chain of causes; what mends it, where the error brings that along.
+/// One line with the chain of causes; what mends it, where the error itself brings that along.
 pub(crate) fn print_failure(error: &dyn Error) {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
+        let more: Vec<&str> = more.split_whitespace().collect();
+        let more = more.join(" ");
         if !text.contains(&more) {
-            text = format!("{text}: {}", more.trim_end());
+            text = format!("{text}: {more}");
         }
         cause = error.source();
     }

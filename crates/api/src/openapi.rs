@@ -181,7 +181,8 @@ problem_sets! {
         DatabaseUnavailable];
     /// Bringing one thing back.
     RestoreProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, NotDeleted, Internal, Busy, DatabaseUnavailable];
+        TenantMismatch, TenantSuspended, NotAMember, NotFound, NotDeleted, PreconditionFailed, Internal, Busy,
+        DatabaseUnavailable];
 }
 
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> Schema {

@@ -14,9 +14,18 @@ pub struct UnknownWord {
 macro_rules! words {
     ($(#[$attribute:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $word)] $variant,)+
+        }
+
+        /// From a text only: what serde derives would also take `{"word": null}`.
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                word.parse()
+                    .map_err(|_| serde::de::Error::unknown_variant(&word, &[$($word),+]))
+            }
         }
 
         impl $name {
@@ -90,5 +99,12 @@ mod tests {
             "`Owner` is not one of viewer, member, admin, owner"
         );
         assert!(serde_json::from_str::<Role>("\"boss\"").is_err());
+    }
+
+    #[test]
+    fn a_word_is_a_text_and_nothing_else() {
+        for json in [r#"{"owner": null}"#, r#"["owner"]"#, "null", "3"] {
+            assert!(serde_json::from_str::<Role>(json).is_err(), "{json}");
+        }
     }
 }

@@ -51,6 +51,16 @@ pub const TENANTS: [DemoTenant; 3] = [
 /// The roles that each demo tenant has a login for: `<role>@<slug>.example`.
 pub const ROLES: [&str; 3] = ["owner", "member", "viewer"];
 
+/// Whether a demo tenant is missing; spares a start the hashing of a password.
+pub(crate) fn is_missing(conn: &mut PgConnection) -> Result<bool, Error> {
+    let ids = TENANTS.map(|tenant| tenant.id);
+    let present: i64 = tenants::table
+        .filter(tenants::id.eq_any(ids))
+        .count()
+        .get_result(conn)?;
+    Ok(usize::try_from(present) != Ok(TENANTS.len()))
+}
+
 /// Adds the demo tenants that are missing, with logins whose password hashes to `hash`. Returns
 /// how many it added. Run by the cluster's owner, as the tables' owner.
 ///

@@ -11,7 +11,7 @@ use tenant_db::{PoolSettings, ServiceDb};
 
 use crate::error::Error;
 use crate::sessions::NewSession;
-use crate::{accounts, directory, migrations, sessions};
+use crate::{accounts, catalog, directory, migrations, sessions};
 
 /// Accounts, credentials and sessions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -105,6 +105,8 @@ impl IdentityDb {
                     None => None,
                 };
                 let Some((account, hash)) = accounts::find_for_sign_in(conn, &email, home)? else {
+                    // Asked all the same: the time that a refusal takes shall not tell who exists.
+                    directory::memberships_of(conn, AccountId::generate())?;
                     return Ok(None);
                 };
                 let memberships = directory::memberships_of(conn, account.id)?;
@@ -196,6 +198,16 @@ impl IdentityDb {
                     tenant,
                 })
             })
+            .await
+    }
+
+    /// Whether every guard of the isolation is in place, as far as this role can see.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; a missing guard is a finding of the report.
+    pub async fn verify(&self) -> Result<tenant_db::verify::Report, Error> {
+        self.db
+            .run(|conn| Ok(tenant_db::verify::verify(conn, &catalog::catalog())?))
             .await
     }
 

@@ -99,6 +99,14 @@ impl OwnerDb {
         Ok(verify::policies(&mut self.conn)?)
     }
 
+    /// Whether a demo tenant is missing.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn lacks_demo(&mut self) -> Result<bool, Error> {
+        demo::is_missing(&mut self.conn)
+    }
+
     /// Adds the demo tenants that are missing.
     ///
     /// # Errors

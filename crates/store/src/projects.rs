@@ -81,14 +81,14 @@ pub fn find(conn: &mut TenantConn<'_>, id: ProjectId, shown: Shown) -> Result<Pr
         .try_into()
 }
 
-/// One project that stands, locked until the transaction ends.
+/// One project, locked until the transaction ends.
 ///
 /// # Errors
 /// As [`find`]; also for a viewer, who may not lock.
-pub fn lock(conn: &mut TenantConn<'_>, id: ProjectId) -> Result<Project, Error> {
+pub fn lock(conn: &mut TenantConn<'_>, id: ProjectId, shown: Shown) -> Result<Project, Error> {
     projects::table
         .find((conn.tenant(), id.uuid()))
-        .filter(projects::is_deleted.eq(false))
+        .filter(projects::is_deleted.eq(shown == Shown::Deleted))
         .select(Row::as_select())
         .for_update()
         .first(conn)?

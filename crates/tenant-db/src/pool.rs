@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
@@ -81,7 +82,7 @@ impl Pool {
             .connection_timeout(CONNECTION_TIMEOUT)
             .test_on_check_out(false)
             .idle_timeout(None)
-            .error_handler(Box::new(LogConnectFailure))
+            .error_handler(Box::new(LogConnectFailure::default()))
             .build_unchecked(manager);
         let name = match purpose {
             Purpose::Tenant => "tenant-db",
@@ -213,12 +214,24 @@ pub(crate) fn answer_blocking<T, E: From<Error>>(
     }
 }
 
-/// r2d2 tries again by itself; somebody should know why.
-#[derive(Debug)]
-struct LogConnectFailure;
+/// r2d2 tries again by itself, twice a second for each connection; somebody should know why, but
+/// not as often.
+#[derive(Debug, Default)]
+struct LogConnectFailure {
+    last: Mutex<Option<Instant>>,
+}
+
+/// In an outage a pool logs one line in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 impl r2d2::HandleError<Error> for LogConnectFailure {
     fn handle_error(&self, error: Error) {
+        let now = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| now.duration_since(last) < LOG_INTERVAL) {
+            return;
+        }
+        *last = Some(now);
         let cause = std::error::Error::source(&error)
             .map(ToString::to_string)
             .unwrap_or_default();

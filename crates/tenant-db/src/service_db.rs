@@ -2,14 +2,14 @@
 //! sessions. Rows of tenants are not to be had here: its role has no context and no rights on
 //! them.
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
-use diesel::result::Error as DieselError;
 use secrecy::SecretString;
 
 use crate::error::{Error, lost};
 use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
 use crate::session::{Purpose, Session};
+use crate::tenant_conn::depth;
 
 /// A small pool for a role without tenant rows. Cheap to clone.
 #[derive(Clone)]
@@ -77,34 +77,32 @@ fn transaction<T, E: From<Error>>(
     match result {
         Ok(value) => commit(&mut session).map(|()| value).map_err(E::from),
         Err(e) => {
-            if AnsiTransactionManager::rollback_transaction(&mut session.conn).is_err() {
-                session.broken = true;
-            }
+            rollback(&mut session);
             Err(e)
         }
     }
 }
 
 fn commit(session: &mut Session) -> Result<(), Error> {
-    // Diesel refuses to COMMIT what it saw fail, and rolls back; then `Ok` was not true.
-    let status = AnsiTransactionManager::transaction_manager_status_mut(&mut session.conn);
-    let depth = status
-        .transaction_depth()
-        .ok()
-        .flatten()
-        .map(std::num::NonZeroU32::get);
-    if depth != Some(1) {
+    if depth(&mut session.conn) != Some(1) {
         session.broken = true;
         return Err(Error::EndedEarly);
     }
-    AnsiTransactionManager::commit_transaction(&mut session.conn).map_err(|e| {
-        session.broken = true;
-        match e {
-            e if lost(&e) => Error::OutcomeUnknown(e),
-            DieselError::RollbackErrorOnCommit { commit_error, .. } if lost(&commit_error) => {
-                Error::OutcomeUnknown(*commit_error)
-            }
-            e => e.into(),
+    // COMMIT of an aborted transaction is a silent ROLLBACK, but no SELECT succeeds in one.
+    match session.conn.batch_execute("SELECT 1; COMMIT") {
+        Ok(()) => Ok(()),
+        Err(e) if lost(&e) => Err(Error::OutcomeUnknown(e)),
+        Err(_) if depth(&mut session.conn) == Some(1) => {
+            rollback(session);
+            Err(Error::Swallowed)
         }
-    })
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Of a session whose transaction stays open the pool makes no more use.
+fn rollback(session: &mut Session) {
+    if AnsiTransactionManager::rollback_transaction(&mut session.conn).is_err() {
+        session.broken = true;
+    }
 }

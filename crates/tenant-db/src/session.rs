@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,14 +53,20 @@ struct Backend {
     sets_slot: bool,
     #[diesel(sql_type = Bool)]
     owns_tables: bool,
+    #[diesel(sql_type = Bool)]
+    makes_roles: bool,
+    #[diesel(sql_type = Bool)]
+    leaves_sql: bool,
 }
 
-/// Memberships count: a role could SET ROLE to whatever it belongs to.
+/// Memberships count, inherited or not: a role could SET ROLE to whatever it belongs to.
 const WHO_AM_I: &str = "SELECT pg_backend_pid() AS pid, session_user::text AS role, \
     coalesce(bool_or(r.rolsuper), false) AS superuser, \
     coalesce(bool_or(r.rolbypassrls), false) AS bypasses, \
-    has_parameter_privilege(session_user, 'backtrace_functions', 'SET') AS sets_slot, \
-    coalesce(bool_or(EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p'))), false) AS owns_tables \
+    coalesce(bool_or(has_parameter_privilege(r.oid, 'backtrace_functions', 'SET')), false) AS sets_slot, \
+    coalesce(bool_or(EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p'))), false) AS owns_tables, \
+    coalesce(bool_or(r.rolcreaterole), false) AS makes_roles, \
+    coalesce(bool_or(r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')), false) AS leaves_sql \
     FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER')";
 
 impl SessionManager {
@@ -83,6 +90,10 @@ impl SessionManager {
             Some("can write the tenant context")
         } else if backend.owns_tables {
             Some("owns tables")
+        } else if backend.makes_roles {
+            Some("can create roles")
+        } else if backend.leaves_sql {
+            Some("can reach the server's files or programs")
         } else {
             None
         };
@@ -116,8 +127,11 @@ impl r2d2::ManageConnection for SessionManager {
         Ok(())
     }
 
+    /// Whatever happened, a session with an open transaction never serves another one.
     fn has_broken(&self, session: &mut Session) -> bool {
-        session.broken || std::thread::panicking()
+        session.broken
+            || AnsiTransactionManager::is_broken_transaction_manager(&mut session.conn)
+            || std::thread::panicking()
     }
 }
 
@@ -136,7 +150,7 @@ impl SessionSettings {
     fn apply(&self, url: &SecretString) -> SecretString {
         let mut options = format!(
             "-c search_path={} -c statement_timeout={}s -c idle_in_transaction_session_timeout={}s -c TimeZone=UTC",
-            self.search_path,
+            escaped(&self.search_path),
             self.statement_timeout_seconds,
             self.statement_timeout_seconds.saturating_mul(2),
         );
@@ -150,7 +164,11 @@ impl SessionSettings {
             ("options", options.as_str()),
             ("client_encoding", "UTF8"),
             ("connect_timeout", "2"),
+            // A server that vanished is noticed in half a minute, also while it owes an answer.
             ("tcp_user_timeout", "15000"),
+            ("keepalives_idle", "15"),
+            ("keepalives_interval", "5"),
+            ("keepalives_count", "3"),
             ("application_name", self.application_name.as_str()),
         ] {
             text.push(separator);
@@ -161,4 +179,16 @@ impl SessionSettings {
         }
         text.into()
     }
+}
+
+/// As one word among PostgreSQL's `options`, which blanks part.
+fn escaped(value: &str) -> String {
+    let mut word = String::with_capacity(value.len());
+    for c in value.chars() {
+        if c.is_whitespace() || c == '\\' {
+            word.push('\\');
+        }
+        word.push(c);
+    }
+    word
 }

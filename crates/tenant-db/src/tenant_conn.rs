@@ -20,7 +20,7 @@ use crate::session::Session;
 /// A connection inside one tenant's transaction.
 ///
 /// It takes every query that Diesel builds for PostgreSQL, and `conn.transaction` for
-/// savepoints. It refuses `batch_execute`, `establish` and SQL that controls transactions. The
+/// savepoints. It refuses `batch_execute`, `establish`, COPY and SQL that controls transactions. The
 /// brand `'t` makes each connection a type of its own, so that two tenants' connections cannot be
 /// swapped and none outlives its closure.
 pub struct TenantConn<'t> {
@@ -60,8 +60,8 @@ impl<'t> TenantConn<'t> {
     }
 
     /// Whether a statement failed that no savepoint has undone.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.failed_at.is_some()
+    pub(crate) fn has_failed(&mut self) -> bool {
+        self.failed_at.is_some() || is_aborted(&mut self.session.conn)
     }
 
     /// How deep the savepoints are: 1 is the tenant's transaction, `None` that it has ended.
@@ -69,8 +69,15 @@ impl<'t> TenantConn<'t> {
         depth(&mut self.session.conn)
     }
 
+    /// Whether the connection is gone, and the transaction with it.
+    pub(crate) fn is_lost(&mut self) -> bool {
+        AnsiTransactionManager::transaction_manager_status_mut(&mut self.session.conn)
+            .transaction_depth()
+            .is_err()
+    }
+
     /// Refuses SQL that Diesel did not build and that would end the transaction or break the
-    /// connection's prepared statements; remembers that such SQL ran.
+    /// connection; remembers that such SQL ran.
     fn inspect(&mut self, source: &(impl QueryFragment<Pg> + QueryId)) -> QueryResult<()> {
         if source.is_safe_to_cache_prepared(&Pg)? {
             return Ok(());
@@ -78,9 +85,10 @@ impl<'t> TenantConn<'t> {
         self.untyped = true;
         let mut builder = PgQueryBuilder::new();
         source.to_sql(&mut builder, &Pg)?;
-        if controls_transaction(&builder.finish()) {
+        if is_refused(&builder.finish()) {
             return Err(DieselError::QueryBuilderError(
-                "transaction control is not for the work inside a tenant transaction".into(),
+                "transaction control and COPY are not for the work inside a tenant transaction"
+                    .into(),
             ));
         }
         Ok(())
@@ -91,7 +99,8 @@ impl<'t> TenantConn<'t> {
     }
 }
 
-fn depth(conn: &mut PgConnection) -> Option<u32> {
+/// How deep in savepoints a connection is: 1 is a transaction without any, `None` none at all.
+pub(crate) fn depth(conn: &mut PgConnection) -> Option<u32> {
     AnsiTransactionManager::transaction_manager_status_mut(conn)
         .transaction_depth()
         .ok()
@@ -99,15 +108,25 @@ fn depth(conn: &mut PgConnection) -> Option<u32> {
         .map(std::num::NonZeroU32::get)
 }
 
+/// Whether PostgreSQL has said that the transaction takes no more statements.
+fn is_aborted(conn: &mut PgConnection) -> bool {
+    AnsiTransactionManager::transaction_manager_status_mut(conn)
+        .transaction_state()
+        .ok()
+        .and_then(|state| state.in_transaction.as_ref())
+        .is_some_and(|transaction| transaction.requires_rollback_maybe_up_to_top_level)
+}
+
 fn note_failure(failed_at: &mut Option<u32>, conn: &mut PgConnection) {
     let depth = depth(conn).unwrap_or(1);
     *failed_at = Some(failed_at.map_or(depth, |before| before.min(depth)));
 }
 
-/// Whether the first word of this SQL is one that begins, ends or divides transactions, or drops
-/// prepared statements.
-fn controls_transaction(sql: &str) -> bool {
-    const REFUSED: [&str; 11] = [
+/// Whether the first word of this SQL is one that begins, ends or divides transactions, drops
+/// prepared statements, or copies: until a COPY ends, libpq hands out one and the same result, of
+/// which Diesel awaits the last.
+fn is_refused(sql: &str) -> bool {
+    const REFUSED: [&str; 12] = [
         "BEGIN",
         "START",
         "COMMIT",
@@ -119,6 +138,7 @@ fn controls_transaction(sql: &str) -> bool {
         "PREPARE",
         "DEALLOCATE",
         "DISCARD",
+        "COPY",
     ];
     let mut rest = sql;
     loop {
@@ -266,7 +286,12 @@ impl<'t> TransactionManager<TenantConn<'t>> for Savepoints {
         };
         let result = AnsiTransactionManager::rollback_transaction(&mut conn.session.conn);
         match (&result, conn.failed_at) {
-            (Ok(()), Some(failed_at)) if failed_at >= depth => conn.failed_at = None,
+            // Diesel also answers `Ok` where PostgreSQL refused, if the transaction had failed.
+            (Ok(()), Some(failed_at))
+                if failed_at >= depth && !is_aborted(&mut conn.session.conn) =>
+            {
+                conn.failed_at = None;
+            }
             (Ok(()), _) => {}
             (Err(_), _) => conn.note_failure(),
         }
@@ -293,10 +318,10 @@ impl<'t> TransactionManager<TenantConn<'t>> for Savepoints {
 
 #[cfg(test)]
 mod tests {
-    use super::controls_transaction;
+    use super::is_refused;
 
     #[test]
-    fn transaction_control_is_seen_through_blanks_and_comments() {
+    fn transaction_control_and_copy_are_seen_through_blanks_and_comments() {
         for sql in [
             "COMMIT",
             " \n;; commit and chain",
@@ -304,8 +329,9 @@ mod tests {
             "/* a /* nested */ one */ end",
             "Prepare x AS SELECT 1",
             "deallocate all",
+            "COPY(SELECT 1) TO STDOUT",
         ] {
-            assert!(controls_transaction(sql), "{sql}");
+            assert!(is_refused(sql), "{sql}");
         }
         for sql in [
             "SELECT 'commit'",
@@ -314,7 +340,7 @@ mod tests {
             "WITH begin AS (SELECT 1) SELECT 1",
             "/*",
         ] {
-            assert!(!controls_transaction(sql), "{sql}");
+            assert!(!is_refused(sql), "{sql}");
         }
     }
 }

@@ -144,27 +144,30 @@ fn transaction<T, E: From<Error>>(
     let mut session = pool.begin(|session| enter(session, key, context, access))?;
     let mut conn = TenantConn::new(&mut session, context.tenant());
     let result = guarded(|| work(&mut conn));
-    let (failed, untyped, depth) = (conn.has_failed(), conn.untyped, conn.depth());
+    let (failed, untyped) = (conn.has_failed(), conn.untyped);
+    let (depth, is_lost) = (conn.depth(), conn.is_lost());
     session.tainted |= untyped;
-    if depth != Some(1) {
-        // Somebody ended the transaction, or the connection is gone.
+    if depth == Some(1) && !failed && result.is_ok() {
+        commit(&mut session, untyped)?;
+        return result;
+    }
+    if depth == Some(1) {
+        rollback(&mut session);
+    } else {
+        // Somebody ended the transaction or left a savepoint open, or the connection is gone.
         session.broken = true;
-        return Err(result.err().unwrap_or_else(|| Error::EndedEarly.into()));
     }
     match result {
-        Ok(value) if !failed => commit(&mut session, untyped)
-            .map(|()| value)
-            .map_err(E::from),
-        Ok(_) => {
-            rollback(&mut session);
-            Err(Error::Swallowed.into())
-        }
-        Err(e) => {
-            rollback(&mut session);
-            Err(e)
-        }
+        Err(e) => Err(e),
+        Ok(_) if failed && (depth == Some(1) || is_lost) => Err(Error::Swallowed.into()),
+        Ok(_) => Err(Error::EndedEarly.into()),
     }
 }
+
+/// What a session goes through after SQL that Diesel did not build. Locks of the session, which
+/// outlive a transaction, are let go; of the rest, what cannot be reset raises TN006.
+const CLEAN: &str = "RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock_all(); \
+    SELECT tenancy.assert_clean()";
 
 /// The prologue: resets what the session may carry, begins, and enters the context, in one
 /// message. No text of a user ever stands in it.
@@ -175,10 +178,7 @@ fn enter(
     access: Access,
 ) -> Result<(), BeginError> {
     if session.tainted {
-        match session
-            .conn
-            .batch_execute("RESET ROLE; RESET ALL; SELECT tenancy.assert_clean()")
-        {
+        match session.conn.batch_execute(CLEAN) {
             Ok(()) => session.tainted = false,
             Err(e) if lost(&e) => return Err(BeginError::Refused(e)),
             Err(_) => return Err(BeginError::Tainted),
@@ -223,17 +223,14 @@ fn commit(session: &mut Session, untyped: bool) -> Result<(), Error> {
             Error::EndedEarly
         });
     }
-    AnsiTransactionManager::commit_transaction(&mut session.conn).map_err(|e| {
-        session.broken = true;
-        match e {
-            diesel::result::Error::RollbackErrorOnCommit { commit_error, .. }
-                if lost(&commit_error) =>
-            {
-                Error::OutcomeUnknown(*commit_error)
-            }
-            e if lost(&e) => Error::OutcomeUnknown(e),
-            e => e.into(),
+    AnsiTransactionManager::commit_transaction(&mut session.conn).map_err(|e| match e {
+        diesel::result::Error::RollbackErrorOnCommit { commit_error, .. }
+            if lost(&commit_error) =>
+        {
+            Error::OutcomeUnknown(*commit_error)
         }
+        e if lost(&e) => Error::OutcomeUnknown(e),
+        e => e.into(),
     })
 }
 

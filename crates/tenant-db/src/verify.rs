@@ -30,9 +30,12 @@
 
 mod builtins;
 mod catalog;
+mod codes;
+mod database;
 mod default_privileges;
 mod definition;
 mod foreign_keys;
+mod function;
 mod functions;
 mod grants;
 mod indexes;
@@ -44,6 +47,7 @@ mod report;
 mod roles;
 mod schemas;
 mod settings;
+mod tenant_table;
 mod triggers;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
@@ -51,8 +55,11 @@ use diesel::pg::PgConnection;
 
 use crate::error::Error;
 
-pub use self::catalog::{Catalog, Function, Table, TenantTable};
-pub use self::report::{CODES, Finding, Level, Report};
+pub use self::catalog::{Catalog, Table};
+pub use self::codes::CODES;
+pub use self::function::Function;
+pub use self::report::{Finding, Level, Report};
+pub use self::tenant_table::TenantTable;
 
 /// Examines the database of `conn`: some twenty queries to the system catalogs, tens of
 /// milliseconds. Changes nothing; an open transaction goes on as it was.
@@ -64,16 +71,17 @@ pub fn verify(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Erro
         let mut report = Report::new(Level::Full);
         roles::check(conn, catalog, &mut report)?;
         settings::check(conn, catalog, &mut report)?;
+        database::check(conn, catalog, &mut report)?;
         schemas::check(conn, catalog, &mut report)?;
         functions::check(conn, catalog, &mut report)?;
         relations::check(conn, catalog, &mut report)?;
         policies::check(conn, catalog, &mut report)?;
         triggers::check(conn, catalog, &mut report)?;
-        indexes::check(conn, catalog, &mut report)?;
         foreign_keys::check(conn, catalog, &mut report)?;
+        indexes::check(conn, catalog, &mut report)?;
         grants::check(conn, catalog, &mut report)?;
         default_privileges::check(conn, catalog, &mut report)?;
-        builtins::check(conn, catalog, &mut report)?;
+        builtins::check(conn, &mut report)?;
         objects::check(conn, catalog, &mut report)?;
         Ok(report)
     })

@@ -20,7 +20,8 @@ pub(crate) enum Turn {
 type Job = Box<dyn FnOnce(Turn) + Send>;
 
 struct Queued {
-    deadline: Instant,
+    /// `None`: the wait is too long to be told from an endless one.
+    deadline: Option<Instant>,
     job: Job,
 }
 
@@ -48,7 +49,7 @@ impl Workers {
                 .name(format!("{name}-{number}"))
                 .spawn(move || {
                     while let Ok(Queued { deadline, job }) = receiver.recv() {
-                        let turn = if Instant::now() > deadline {
+                        let turn = if deadline.is_some_and(|deadline| Instant::now() > deadline) {
                             Turn::TooLate
                         } else {
                             Turn::InTime
@@ -73,7 +74,7 @@ impl Workers {
     /// [`Error::Busy`] when the queue is full.
     pub(crate) fn submit(&self, job: Job) -> Result<(), Error> {
         let queued = Queued {
-            deadline: Instant::now() + self.max_wait,
+            deadline: Instant::now().checked_add(self.max_wait),
             job,
         };
         self.queue.try_send(queued).map_err(|e| match e {

@@ -53,7 +53,8 @@ async fn every_role_sees_itself() {
 #[tokio::test]
 async fn an_account_without_a_tenant_sees_itself_and_nothing_else() {
     let app = TestApp::start().await;
-    let body = json!({ "email": "carol@home.example", "password": "securepass123", "full_name": "Carol" });
+    let body =
+        json!({ "email": "carol@home.example", "password": "securepass123", "full_name": "Carol" });
     let answer = app.stranger().post("/api/v1/auth/register", body).await;
     let token = answer.expect(201).json();
     let carol = app
@@ -62,7 +63,10 @@ async fn an_account_without_a_tenant_sees_itself_and_nothing_else() {
     let me = carol.get("/api/v1/users/me").await.expect(200).json();
     assert_eq!(me, token["user"]);
     assert_eq!(me["tenant"], Value::Null);
-    carol.get("/api/v1/projects").await.problem(403, "no_tenant");
+    carol
+        .get("/api/v1/projects")
+        .await
+        .problem(403, "no_tenant");
     // A header selects, it does not grant.
     let _ = app.register("alice@acme.example", "acme-corp").await;
     carol

@@ -63,7 +63,11 @@ fn requests() -> Vec<(Method, &'static str, Option<Value>)> {
     ]
 }
 
-async fn send(caller: &Caller, request: &(Method, &'static str, Option<Value>), id: &str) -> Answer {
+async fn send(
+    caller: &Caller,
+    request: &(Method, &'static str, Option<Value>),
+    id: &str,
+) -> Answer {
     let (method, rest, body) = request;
     let path = format!("{}{rest}", path(id));
     caller.send(method.clone(), &path, body.clone()).await
@@ -72,7 +76,12 @@ async fn send(caller: &Caller, request: &(Method, &'static str, Option<Value>), 
 fn assert_names_nothing_of_globex(neighbours: &Neighbours, answer: &Answer) {
     let headers = format!("{:?}", answer.headers());
     for text in [answer.text(), &headers] {
-        for secret in ["Globex", "globex", &neighbours.standing, &neighbours.deleted] {
+        for secret in [
+            "Globex",
+            "globex",
+            &neighbours.standing,
+            &neighbours.deleted,
+        ] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
     }
@@ -113,13 +122,37 @@ async fn a_foreign_id_a_random_id_and_no_id_are_answered_byte_for_byte_alike() {
 }
 
 #[tokio::test]
+async fn a_refused_body_or_query_tells_nothing_of_an_id() {
+    let neighbours = Neighbours::move_in().await;
+    let alice = &neighbours.alice;
+    for (request, status) in [
+        ((Method::GET, "?unknown=1", None), 422),
+        ((Method::GET, "?deleted=maybe", None), 422),
+        ((Method::PATCH, "", Some(json!({ "name": 7 }))), 422),
+        ((Method::PATCH, "", Some(json!({ "name": "" }))), 422),
+        ((Method::PATCH, "", None), 415),
+        ((Method::PUT, "", None), 405),
+        ((Method::POST, "", None), 405),
+        ((Method::POST, "/archive", None), 404),
+    ] {
+        let random = send(alice, &request, &Uuid::now_v7().to_string()).await;
+        assert_eq!(random.status(), status, "{request:?}");
+        for id in [&neighbours.standing, &neighbours.deleted, "not-an-id"] {
+            let answer = send(alice, &request, id).await;
+            assert_eq!(answer.essence(), random.essence(), "{request:?} {id}");
+        }
+    }
+    neighbours.assert_untouched().await;
+}
+
+#[tokio::test]
 async fn whoever_may_not_write_learns_no_more_of_a_foreign_id_than_of_a_random_one() {
     let neighbours = Neighbours::move_in().await;
     for role in ["member", "viewer"] {
         let caller = neighbours.alice.colleague(role).await;
         for request in requests() {
             let random = send(&caller, &request, &Uuid::now_v7().to_string()).await;
-            for id in [&neighbours.standing, &neighbours.deleted] {
+            for id in [&neighbours.standing, &neighbours.deleted, "not-an-id"] {
                 let answer = send(&caller, &request, id).await;
                 assert_eq!(answer.essence(), random.essence(), "{role} {request:?}");
             }
@@ -139,9 +172,11 @@ async fn no_condition_tells_whether_a_foreign_project_exists() {
             let caller = neighbours.alice.with_header(header, value);
             for request in requests() {
                 let random = send(&caller, &request, &Uuid::now_v7().to_string()).await;
-                let foreign = send(&caller, &request, &neighbours.standing).await;
-                assert_eq!(foreign.essence(), random.essence(), "{header} {request:?}");
-                assert_eq!(foreign.status(), 404);
+                for id in [&neighbours.standing, &neighbours.deleted, "not-an-id"] {
+                    let answer = send(&caller, &request, id).await;
+                    assert_eq!(answer.essence(), random.essence(), "{header} {request:?}");
+                    assert_eq!(answer.status(), 404);
+                }
             }
         }
     }
@@ -192,7 +227,10 @@ async fn a_header_or_host_name_of_another_tenant_opens_nothing() {
         }
     }
     neighbours.assert_untouched().await;
-    assert_eq!(state::count(&neighbours.app, "projects WHERE name = 'pwned'"), 0);
+    assert_eq!(
+        state::count(&neighbours.app, "projects WHERE name = 'pwned'"),
+        0
+    );
 }
 
 #[tokio::test]
@@ -203,9 +241,18 @@ async fn a_selection_that_contradicts_itself_is_refused_before_it_is_believed() 
     for headers in [
         [("x-tenant-slug", "acme-corp"), ("x-tenant-id", &globex)],
         [("x-tenant-slug", "globex-inc"), ("x-tenant-id", &acme)],
-        [("x-tenant-slug", "acme-corp"), ("x-tenant-slug", "globex-inc")],
-        [("x-tenant-slug", "acme-corp"), ("host", "globex-inc.rowhouse.test")],
-        [("x-tenant-id", &globex), ("host", "acme-corp.rowhouse.test")],
+        [
+            ("x-tenant-slug", "acme-corp"),
+            ("x-tenant-slug", "globex-inc"),
+        ],
+        [
+            ("x-tenant-slug", "acme-corp"),
+            ("host", "globex-inc.rowhouse.test"),
+        ],
+        [
+            ("x-tenant-id", &globex),
+            ("host", "acme-corp.rowhouse.test"),
+        ],
     ] {
         let caller = headers
             .iter()
@@ -232,8 +279,9 @@ async fn what_selects_ones_own_tenant_changes_nothing() {
         ("host", "www.rowhouse.test"),
         ("host", "globex-inc.somewhere.test"),
     ] {
-        let answer = alice.with_header(name, value).get(&path(&project.id()));
-        assert_eq!(answer.await.essence(), plain.essence(), "{name}: {value}");
+        let caller = alice.with_header(name, value);
+        let answer = caller.get(&path(&project.id())).await;
+        assert_eq!(answer.essence(), plain.essence(), "{name}: {value}");
     }
 }
 
@@ -293,7 +341,11 @@ async fn a_list_shows_and_counts_ones_own_projects_only() {
         assert_names_nothing_of_globex(&neighbours, &page);
         let page = page.json();
         let projects = page["data"].as_array().unwrap();
-        seen.extend(projects.iter().map(|p| p["id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            projects
+                .iter()
+                .map(|p| p["id"].as_str().unwrap().to_owned()),
+        );
         match page["next_cursor"].as_str() {
             Some(cursor) => next = format!("/api/v1/projects?limit=2&cursor={cursor}"),
             None => break,
@@ -347,7 +399,11 @@ async fn whoever_is_in_two_tenants_reaches_each_with_its_own_token_only() {
     let (app, alice, bob) = TestApp::two_tenants().await;
     let password = "securepass123";
     let both = json!({ "email": "alice@acme.example", "password": password, "full_name": "Alice", "tenant_slug": "acme-labs" });
-    let _ = app.stranger().post("/api/v1/auth/register", both).await.expect(201);
+    let _ = app
+        .stranger()
+        .post("/api/v1/auth/register", both)
+        .await
+        .expect(201);
     let labs = app
         .stranger()
         .login(json!({ "email": "alice@acme.example", "password": password, "tenant_slug": "acme-labs" }))

@@ -5,6 +5,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test stops at the first surprise, and clippy.toml knows only functions marked #[test]"
 )]
 
@@ -21,6 +22,7 @@ mod projects;
 mod raw;
 mod reference_session;
 mod registration;
+mod registration_rules;
 mod roles;
 mod rows;
 mod state;

@@ -55,7 +55,10 @@ async fn null_clears_a_description_and_nothing_else() {
     assert_eq!(cleared.expect(200).json()["description"], Value::Null);
     for field in ["name", "status"] {
         let answer = alice.patch(&path, json!({ field: null })).await;
-        assert_eq!(answer.refusals(), refusal(&format!("/{field}"), "wrong_type"));
+        assert_eq!(
+            answer.refusals(),
+            refusal(&format!("/{field}"), "wrong_type")
+        );
     }
     let empty = alice.patch(&path, json!({ "description": "" })).await;
     assert_eq!(empty.expect(200).json()["description"], "");
@@ -67,7 +70,10 @@ async fn an_empty_patch_changes_nothing_not_even_the_version() {
     let (before, path) = atlas(&alice).await;
     let tag = alice.get(&path).await.header("etag").to_owned();
     let answer = alice.patch(&path, json!({})).await.expect(200);
-    assert_eq!((answer.json(), answer.header("etag")), (before.clone(), tag.as_str()));
+    assert_eq!(
+        (answer.json(), answer.header("etag")),
+        (before.clone(), tag.as_str())
+    );
     assert_eq!(alice.get(&path).await.json(), before);
 }
 
@@ -81,12 +87,28 @@ async fn a_patch_that_is_refused_changes_nothing() {
         (json!({ "name": "x".repeat(201) }), "/name", "invalid"),
         (json!({ "status": "done" }), "/status", "invalid"),
         (json!({ "description": {} }), "/description", "wrong_type"),
-        (json!({ "name": "B", "colour": "red" }), "/colour", "unknown_field"),
+        (
+            json!({ "name": "B", "colour": "red" }),
+            "/colour",
+            "unknown_field",
+        ),
         (json!({ "id": before["id"] }), "/id", "unknown_field"),
         (json!({ "version": 1 }), "/version", "unknown_field"),
-        (json!({ "owner_id": before["owner_id"] }), "/owner_id", "unknown_field"),
-        (json!({ "is_deleted": true }), "/is_deleted", "unknown_field"),
-        (json!({ "view_count": 1000 }), "/view_count", "unknown_field"),
+        (
+            json!({ "owner_id": before["owner_id"] }),
+            "/owner_id",
+            "unknown_field",
+        ),
+        (
+            json!({ "is_deleted": true }),
+            "/is_deleted",
+            "unknown_field",
+        ),
+        (
+            json!({ "view_count": 1000 }),
+            "/view_count",
+            "unknown_field",
+        ),
         (json!([{ "op": "replace" }]), "", "wrong_type"),
     ] {
         let answer = alice.patch(&path, patch.clone()).await;
@@ -98,7 +120,10 @@ async fn a_patch_that_is_refused_changes_nothing() {
         refusal("/description", "invalid"),
         refusal("/status", "wrong_type"),
     ];
-    assert_eq!(alice.patch(&path, several).await.refusals(), expected.concat());
+    assert_eq!(
+        alice.patch(&path, several).await.refusals(),
+        expected.concat()
+    );
     assert_eq!(alice.get(&path).await.json(), before);
 }
 
@@ -121,14 +146,21 @@ async fn a_patch_comes_as_json_or_as_a_merge_patch() {
             .await;
         assert_eq!(answer.expect(200).json()["name"], name);
     }
-    for media_type in ["application/json-patch+json", "text/plain", "application/xml", "nonsense"] {
+    for media_type in [
+        "application/json-patch+json",
+        "text/plain",
+        "application/xml",
+        "nonsense",
+    ] {
         alice
             .with_header("content-type", media_type)
             .patch(&path, json!({ "name": "X" }))
             .await
             .problem(415, "unsupported_media_type");
     }
-    let bare = alice.send_bytes(Method::PATCH, &path, r#"{"name": "X"}"#).await;
+    let bare = alice
+        .send_bytes(Method::PATCH, &path, r#"{"name": "X"}"#)
+        .await;
     bare.problem(415, "unsupported_media_type");
     let post = alice
         .with_header("content-type", "application/merge-patch+json")
@@ -143,11 +175,21 @@ async fn a_writer_who_knows_an_old_version_is_stopped() {
     let (_, path) = atlas(&alice).await;
     let first = alice.get(&path).await.header("etag").to_owned();
     let fresh = alice.with_header("if-match", &first);
-    let changed = fresh.patch(&path, json!({ "name": "Borealis" })).await.expect(200);
+    let changed = fresh
+        .patch(&path, json!({ "name": "Borealis" }))
+        .await
+        .expect(200);
     let second = changed.header("etag").to_owned();
     assert_ne!(first, second);
     let old_tags = format!("{first}, \"x\"");
-    for stale in [first.as_str(), &format!("W/{second}"), "\"x\"", &old_tags, "nonsense", ""] {
+    for stale in [
+        first.as_str(),
+        &format!("W/{second}"),
+        "\"x\"",
+        &old_tags,
+        "nonsense",
+        "",
+    ] {
         let caller = alice.with_header("if-match", stale);
         for patch in [json!({ "name": "Corona" }), json!({})] {
             let answer = caller.patch(&path, patch).await;

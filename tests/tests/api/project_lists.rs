@@ -28,7 +28,12 @@ fn next_link(page: &Answer) -> Option<String> {
 async fn create(caller: &Caller, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 0..count {
-        ids.push(caller.create_project(&format!("Project {number}")).await.id());
+        ids.push(
+            caller
+                .create_project(&format!("Project {number}"))
+                .await
+                .id(),
+        );
     }
     ids.reverse();
     ids
@@ -50,7 +55,13 @@ async fn a_list_shows_whole_projects_newest_first() {
     let (_app, alice, _bob) = TestApp::two_tenants().await;
     let mut expected = Vec::new();
     for number in 0..3 {
-        expected.insert(0, alice.create_project(&format!("Project {number}")).await.json());
+        expected.insert(
+            0,
+            alice
+                .create_project(&format!("Project {number}"))
+                .await
+                .json(),
+        );
     }
     let list = alice.get(PROJECTS).await.expect(200).json();
     assert_eq!(list, json!({ "data": expected, "next_cursor": null }));
@@ -103,7 +114,18 @@ async fn projects_made_or_deleted_meanwhile_neither_repeat_nor_hide_others() {
 #[tokio::test]
 async fn a_limit_beyond_1_to_100_is_refused() {
     let (_app, alice, _bob) = TestApp::two_tenants().await;
-    for limit in ["0", "101", "-1", "abc", "", "1.5", "1e1", "65537", "99999999999999999999", "%00"] {
+    for limit in [
+        "0",
+        "101",
+        "-1",
+        "abc",
+        "",
+        "1.5",
+        "1e1",
+        "65537",
+        "99999999999999999999",
+        "%00",
+    ] {
         let answer = alice.get(&format!("{PROJECTS}?limit={limit}")).await;
         let body = answer.problem(422, "validation_failed");
         let error = &body["errors"][0];
@@ -113,7 +135,10 @@ async fn a_limit_beyond_1_to_100_is_refused() {
         assert_eq!(body["errors"].as_array().unwrap().len(), 1);
     }
     for limit in [1, 100] {
-        let _ = alice.get(&format!("{PROJECTS}?limit={limit}")).await.expect(200);
+        let _ = alice
+            .get(&format!("{PROJECTS}?limit={limit}"))
+            .await
+            .expect(200);
     }
 }
 
@@ -129,7 +154,9 @@ async fn a_status_filters_the_list_and_its_pages() {
         }
     }
     for (status, all) in expected {
-        let page = alice.get(&format!("{PROJECTS}?status={status}&limit=3")).await;
+        let page = alice
+            .get(&format!("{PROJECTS}?status={status}&limit=3"))
+            .await;
         assert_eq!(ids(&page), all[..3], "{status}");
         let rest = alice.get(&next_link(&page).unwrap()).await.expect(200);
         assert_eq!(ids(&rest), all[3..], "{status}");
@@ -148,13 +175,25 @@ async fn a_cursor_is_good_for_its_own_filter_only() {
     let page = alice.get(&format!("{PROJECTS}?limit=1")).await.json();
     let cursor = page["next_cursor"].as_str().unwrap();
     for query in ["status=active&", "deleted=true&", "deleted=false&"] {
-        let answer = alice.get(&format!("{PROJECTS}?{query}cursor={cursor}")).await;
+        let answer = alice
+            .get(&format!("{PROJECTS}?{query}cursor={cursor}"))
+            .await;
         assert_eq!(answer.refusals(), refusal("/cursor", "invalid"), "{query}");
     }
     // The size of a page is no filter.
-    let answer = alice.get(&format!("{PROJECTS}?limit=2&cursor={cursor}")).await;
+    let answer = alice
+        .get(&format!("{PROJECTS}?limit=2&cursor={cursor}"))
+        .await;
     assert_eq!(ids(&answer.expect(200)).len(), 2);
-    for cursor in ["", "x", "%00", "AAAA", &cursor[1..], &format!("{cursor}A"), &"A".repeat(10_000)] {
+    for cursor in [
+        "",
+        "x",
+        "%00",
+        "AAAA",
+        &cursor[1..],
+        &format!("{cursor}A"),
+        &"A".repeat(10_000),
+    ] {
         let answer = alice.get(&format!("{PROJECTS}?cursor={cursor}")).await;
         let refusals = answer.refusals();
         assert_eq!(refusals, refusal("/cursor", "invalid"), "{cursor:.80}");

@@ -37,7 +37,10 @@ async fn a_new_project_has_defaults_an_owner_a_place_and_a_version() {
     let (_app, alice, _bob) = TestApp::two_tenants().await;
     let me = alice.get("/api/v1/users/me").await.json();
     let before = Utc::now();
-    let answer = alice.post(PROJECTS, json!({ "name": "Atlas" })).await.expect(201);
+    let answer = alice
+        .post(PROJECTS, json!({ "name": "Atlas" }))
+        .await
+        .expect(201);
     let body = answer.json();
     assert_eq!(
         body,
@@ -89,12 +92,18 @@ async fn text_is_kept_as_it_came_but_for_blanks_around_it() {
     for (name, description) in [
         ("Robert'); DROP TABLE projects;--", "' OR '1'='1"),
         ("$1 %s {} \\ \"quoted\" <b>&amp;</b>", "\\u0000 \\0 %00 $$"),
-        ("Ärger mit Ümläuten 株式会社 🏘️ שלום", "𝕌\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}"),
+        (
+            "Ärger mit Ümläuten 株式会社 🏘️ שלום",
+            "𝕌\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}",
+        ),
         (&"x".repeat(200), &"🏠".repeat(10_000)),
     ] {
         let body = json!({ "name": format!(" \t{name}\u{3000}"), "description": description });
         let made = alice.post(PROJECTS, body).await.expect(201).json();
-        assert_eq!((&made["name"], &made["description"]), (&json!(name), &json!(description)));
+        assert_eq!(
+            (&made["name"], &made["description"]),
+            (&json!(name), &json!(description))
+        );
     }
     // Composed or not, it is the same name.
     let made = alice.post(PROJECTS, json!({ "name": "Cafe\u{301}" })).await;
@@ -123,15 +132,51 @@ async fn every_value_that_breaks_a_rule_is_named() {
         (json!({ "name": "x".repeat(201) }), "/name", "invalid"),
         (json!({ "name": "two\nlines" }), "/name", "invalid"),
         (json!({ "name": "nul\0" }), "/name", "invalid"),
-        (json!({ "name": "A", "description": 7 }), "/description", "wrong_type"),
-        (json!({ "name": "A", "description": "x".repeat(10_001) }), "/description", "invalid"),
-        (json!({ "name": "A", "description": "bell\u{7}" }), "/description", "invalid"),
-        (json!({ "name": "A", "status": "deleted" }), "/status", "invalid"),
-        (json!({ "name": "A", "status": "Active" }), "/status", "invalid"),
-        (json!({ "name": "A", "status": null }), "/status", "wrong_type"),
-        (json!({ "name": "A", "is_deleted": true }), "/is_deleted", "unknown_field"),
-        (json!({ "name": "A", "version": 9 }), "/version", "unknown_field"),
-        (json!({ "name": "A", "a/b~c": 1 }), "/a~1b~0c", "unknown_field"),
+        (
+            json!({ "name": "A", "description": 7 }),
+            "/description",
+            "wrong_type",
+        ),
+        (
+            json!({ "name": "A", "description": "x".repeat(10_001) }),
+            "/description",
+            "invalid",
+        ),
+        (
+            json!({ "name": "A", "description": "bell\u{7}" }),
+            "/description",
+            "invalid",
+        ),
+        (
+            json!({ "name": "A", "status": "deleted" }),
+            "/status",
+            "invalid",
+        ),
+        (
+            json!({ "name": "A", "status": "Active" }),
+            "/status",
+            "invalid",
+        ),
+        (
+            json!({ "name": "A", "status": null }),
+            "/status",
+            "wrong_type",
+        ),
+        (
+            json!({ "name": "A", "is_deleted": true }),
+            "/is_deleted",
+            "unknown_field",
+        ),
+        (
+            json!({ "name": "A", "version": 9 }),
+            "/version",
+            "unknown_field",
+        ),
+        (
+            json!({ "name": "A", "a/b~c": 1 }),
+            "/a~1b~0c",
+            "unknown_field",
+        ),
         (json!([]), "", "wrong_type"),
         (json!("Atlas"), "", "wrong_type"),
         (json!(null), "", "wrong_type"),
@@ -141,7 +186,11 @@ async fn every_value_that_breaks_a_rule_is_named() {
     }
     let both = json!({ "name": "", "description": "x".repeat(10_001) });
     let refusals = alice.post(PROJECTS, both).await.refusals();
-    let expected = [refusal("/name", "invalid"), refusal("/description", "invalid")].concat();
+    let expected = [
+        refusal("/name", "invalid"),
+        refusal("/description", "invalid"),
+    ]
+    .concat();
     assert_eq!(refusals, expected);
     let list = alice.get(PROJECTS).await.json();
     assert_eq!(list["data"], json!([]));
@@ -152,7 +201,12 @@ async fn a_project_that_is_known_is_not_sent_again() {
     let (_app, alice, _bob) = TestApp::two_tenants().await;
     let made = alice.create_project("Atlas").await;
     let (path, tag) = (path(&made.id()), made.header("etag").to_owned());
-    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+    for known in [
+        tag.clone(),
+        format!("W/{tag}"),
+        format!("\"x\", {tag}"),
+        "*".to_owned(),
+    ] {
         for method in [Method::GET, Method::HEAD] {
             let caller = alice.with_header("if-none-match", &known);
             let answer = caller.send(method, &path, None).await.expect(304);
@@ -165,7 +219,10 @@ async fn a_project_that_is_known_is_not_sent_again() {
         let _ = caller.get(&path).await.expect(200);
     }
     // A change makes the old tag useless and the new one good.
-    let changed = alice.patch(&path, json!({ "name": "Borealis" })).await.expect(200);
+    let changed = alice
+        .patch(&path, json!({ "name": "Borealis" }))
+        .await
+        .expect(200);
     let old = alice.with_header("if-none-match", &tag).get(&path).await;
     assert_eq!(old.expect(200).json(), changed.json());
     let new = alice.with_header("if-none-match", changed.header("etag"));
@@ -192,7 +249,12 @@ async fn a_project_is_read_on_condition() {
 async fn head_answers_what_get_does_without_the_body() {
     let (_app, alice, _bob) = TestApp::two_tenants().await;
     let id = alice.create_project("Atlas").await.id();
-    for path in [PROJECTS.to_owned(), path(&id), path("nothing"), "/api/v1/users/me".to_owned()] {
+    for path in [
+        PROJECTS.to_owned(),
+        path(&id),
+        path("nothing"),
+        "/api/v1/users/me".to_owned(),
+    ] {
         let get = alice.get(&path).await.essence();
         let head = alice.send(Method::HEAD, &path, None).await.essence();
         assert_eq!((head.0, &head.1), (get.0, &get.1), "{path}");

@@ -4,22 +4,21 @@ use rowhouse_tests::{Answer, TestApp};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::projects::refusal;
 use crate::{rows::principal, state};
 
 const REGISTER: &str = "/api/v1/auth/register";
 
-fn person(email: &str) -> Value {
+pub(crate) fn person(email: &str) -> Value {
     json!({ "email": email, "password": "securepass123", "full_name": "Alice Liddell" })
 }
 
-fn founder(email: &str, slug: &str) -> Value {
+pub(crate) fn founder(email: &str, slug: &str) -> Value {
     let mut body = person(email);
     body["tenant_slug"] = json!(slug);
     body
 }
 
-async fn register(app: &TestApp, body: Value) -> Answer {
+pub(crate) async fn register(app: &TestApp, body: Value) -> Answer {
     app.stranger().post(REGISTER, body).await
 }
 
@@ -31,7 +30,10 @@ pub(crate) fn assert_is_a_token(app: &TestApp, answer: &Answer) -> Value {
         .with_token(body["access_token"].as_str().unwrap());
     let who = principal(&caller);
     let refresh = body["refresh_token"].as_str().unwrap();
-    assert!(refresh.starts_with("rt_") && refresh.len() == 46, "{refresh}");
+    assert!(
+        refresh.starts_with("rt_") && refresh.len() == 46,
+        "{refresh}"
+    );
     let tenant = match &who.tenant {
         Some(tenant) => json!({
             "id": tenant.id, "slug": tenant.slug, "name": body["tenant"]["name"], "role": tenant.role,
@@ -82,7 +84,14 @@ async fn a_new_slug_makes_a_tenant_and_its_owner() {
     assert_eq!(token["tenant"]["slug"], "acme-corp");
     assert_eq!(token["tenant"]["name"], "Acme Corporation");
     assert_eq!(token["tenant"]["role"], "owner");
-    for table in ["tenants", "accounts", "credentials", "memberships", "sessions", "refresh_tokens"] {
+    for table in [
+        "tenants",
+        "accounts",
+        "credentials",
+        "memberships",
+        "sessions",
+        "refresh_tokens",
+    ] {
         assert_eq!(state::count(&app, table), 1, "{table}");
     }
 }
@@ -94,16 +103,24 @@ async fn a_tenant_that_nobody_named_is_called_by_its_slug() {
         let mut body = founder(&format!("alice@{slug}.example"), slug);
         body["tenant_name"] = name.clone();
         let token = register(&app, body).await.expect(201).json();
-        assert_eq!(token["tenant"]["name"], if name.is_null() { json!(slug) } else { name });
+        assert_eq!(
+            token["tenant"]["name"],
+            if name.is_null() { json!(slug) } else { name }
+        );
     }
 }
 
 #[tokio::test]
 async fn without_a_slug_there_is_an_account_and_no_tenant() {
     let app = TestApp::start().await;
-    let answer = register(&app, person("alice@home.example")).await.expect(201);
+    let answer = register(&app, person("alice@home.example"))
+        .await
+        .expect(201);
     let token = assert_is_a_token(&app, &answer);
-    assert_eq!((&token["tenant"], &token["user"]["tenant"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&token["tenant"], &token["user"]["tenant"]),
+        (&Value::Null, &Value::Null)
+    );
     let mut explicit = person("bob@home.example");
     explicit["tenant_slug"] = Value::Null;
     explicit["tenant_name"] = Value::Null;
@@ -128,7 +145,11 @@ async fn a_closed_tenant_takes_nobody_in_and_no_account_is_left_behind() {
     later["password"] = json!("another password");
     let _ = register(&app, later).await.expect(201);
     // Somebody who has an account is not taken in either, nor is the owner twice.
-    for email in ["carol@home.example", "bob@globex.example", "alice@acme.example"] {
+    for email in [
+        "carol@home.example",
+        "bob@globex.example",
+        "alice@acme.example",
+    ] {
         let mut body = founder(email, "acme-corp");
         if email.starts_with("carol") {
             body["password"] = json!("another password");
@@ -149,11 +170,16 @@ async fn an_open_tenant_takes_everybody_in_as_a_member() {
     let carol = app
         .stranger()
         .with_token(token["access_token"].as_str().unwrap());
-    let _ = carol.get(&crate::projects::path(&project)).await.expect(200);
+    let _ = carol
+        .get(&crate::projects::path(&project))
+        .await
+        .expect(200);
     // Somebody known comes in by the right password only, and once only.
     let mut bob = founder("bob@globex.example", "acme-corp");
     bob["password"] = json!("not the password");
-    register(&app, bob.clone()).await.problem(409, "email_taken");
+    register(&app, bob.clone())
+        .await
+        .problem(409, "email_taken");
     bob["password"] = json!("securepass123");
     let _ = register(&app, bob.clone()).await.expect(201);
     register(&app, bob).await.problem(409, "email_taken");
@@ -173,8 +199,12 @@ async fn a_domain_lets_nobody_in_whose_address_is_not_verified() {
         let answer = register(&app, founder(email, "acme-corp")).await;
         answer.problem(403, "signup_closed");
     }
-    let _ = register(&app, person("carol@acme.example")).await.expect(201);
-    let _ = register(&app, person("carol@home.example")).await.expect(201);
+    let _ = register(&app, person("carol@acme.example"))
+        .await
+        .expect(201);
+    let _ = register(&app, person("carol@home.example"))
+        .await
+        .expect(201);
     state::change(&app, "UPDATE accounts SET email_verified = true");
     let answer = register(&app, founder("carol@home.example", "acme-corp")).await;
     answer.problem(403, "signup_closed");
@@ -185,7 +215,10 @@ async fn a_domain_lets_nobody_in_whose_address_is_not_verified() {
 #[tokio::test]
 async fn the_right_password_adds_a_second_tenant_to_ones_account() {
     let app = TestApp::start().await;
-    let first = register(&app, founder("alice@acme.example", "acme-corp")).await.expect(201).json();
+    let first = register(&app, founder("alice@acme.example", "acme-corp"))
+        .await
+        .expect(201)
+        .json();
     let mut body = founder("ALICE@acme.example", "acme-labs");
     body["full_name"] = json!("Somebody else");
     let answer = register(&app, body).await.expect(201);
@@ -195,7 +228,10 @@ async fn the_right_password_adds_a_second_tenant_to_ones_account() {
     assert_eq!(second["tenant"]["slug"], "acme-labs");
     assert_eq!(second["tenant"]["role"], "owner");
     // Without a slug it is a login.
-    let again = register(&app, person("alice@acme.example")).await.expect(201).json();
+    let again = register(&app, person("alice@acme.example"))
+        .await
+        .expect(201)
+        .json();
     assert_eq!(again["user"]["id"], first["user"]["id"]);
     assert_eq!(state::count(&app, "accounts"), 1);
     assert_eq!(state::count(&app, "tenants"), 2);
@@ -220,116 +256,21 @@ async fn an_address_managed_by_a_tenant_is_free_for_a_person() {
     let (app, alice, _bob) = TestApp::two_tenants().await;
     let managed = alice.colleague("admin").await;
     let email = "admin@acme-corp.example";
-    // Neither the managed account's password nor another says that it exists.
-    for (password, slug) in [("correct horse", "carol-and-co"), ("securepass123", "dave-and-co")] {
-        let mut body = founder(email, slug);
-        body["password"] = json!(password);
-        let answer = register(&app, body).await;
-        if slug == "carol-and-co" {
-            let token = assert_is_a_token(&app, &answer.expect(201));
-            assert_ne!(token["user"]["id"], json!(principal(&managed).account));
-            assert_eq!(token["tenant"]["role"], "owner");
-        } else {
-            answer.problem(409, "email_taken");
-        }
-    }
+    // Even with the managed account's own password.
+    let mut body = founder(email, "carol-and-co");
+    body["password"] = json!("correct horse");
+    let answer = register(&app, body).await.expect(201);
+    let token = assert_is_a_token(&app, &answer);
+    assert_ne!(token["user"]["id"], json!(principal(&managed).account));
+    assert_eq!(token["tenant"]["role"], "owner");
+    // From now on the person's own password counts.
+    let answer = register(&app, founder(email, "dave-and-co")).await;
+    answer.problem(409, "email_taken");
     let _ = managed.get("/api/v1/projects").await.expect(200);
-    assert_eq!(state::count(&app, &format!("accounts WHERE email = '{email}'")), 2);
-}
-
-#[tokio::test]
-async fn every_value_that_breaks_a_rule_is_named_at_once() {
-    let app = TestApp::start().await;
-    let good = founder("alice@acme.example", "acme-corp");
-    for (field, values) in [
-        ("email", vec!["", "alice", "alice@", "@acme.example", "a b@acme.example", "alice@acme", "a@b@c.example", "<alice@acme.example>"]),
-        ("password", vec!["", "short12"]),
-        ("full_name", vec!["", " ", "two\nlines", "\u{200b}"]),
-        ("tenant_slug", vec!["", "ab", "Acme", "acme corp", "-acme", "acme-", "acme.corp", "www", "xn--acme", "two\nlines", "0190163d-8694-739b-aea5-966c26f8ad91"]),
-        ("tenant_name", vec!["", " ", "two\nlines"]),
-    ] {
-        for value in values {
-            let mut body = good.clone();
-            body[field] = json!(value);
-            let answer = register(&app, body).await;
-            assert_eq!(answer.refusals(), refusal(&format!("/{field}"), "invalid"), "{value:?}");
-        }
-    }
-    let answer = register(&app, json!({
-        "email": "alice", "password": "short", "full_name": "", "tenant_slug": "A", "tenant_name": "",
-    })).await;
-    let fields = ["/email", "/password", "/full_name", "/tenant_slug", "/tenant_name"];
-    let expected: Vec<_> = fields.iter().flat_map(|field| refusal(field, "invalid")).collect();
-    assert_eq!(answer.refusals(), expected);
-    for secret in ["short", "alice"] {
-        assert!(!answer.text().contains(secret), "{}", answer.text());
-    }
-    for (field, value, code) in [
-        ("email", json!(7), "wrong_type"),
-        ("password", json!(null), "wrong_type"),
-        ("full_name", json!({}), "wrong_type"),
-        ("tenant_slug", json!(["acme-corp"]), "wrong_type"),
-        ("is_admin", json!(true), "unknown_field"),
-        ("role", json!("owner"), "unknown_field"),
-    ] {
-        let mut body = good.clone();
-        body[field] = value;
-        let answer = register(&app, body).await;
-        assert_eq!(answer.refusals(), refusal(&format!("/{field}"), code));
-    }
-    for field in ["email", "password", "full_name"] {
-        let mut body = good.clone();
-        let _ = body.as_object_mut().unwrap().remove(field);
-        let answer = register(&app, body).await;
-        assert_eq!(answer.refusals(), refusal(&format!("/{field}"), "missing_field"));
-    }
-    assert_eq!(state::count(&app, "accounts"), 0);
-    let _ = register(&app, good).await.expect(201);
-}
-
-#[tokio::test]
-async fn a_tenant_name_needs_a_slug() {
-    let app = TestApp::start().await;
-    let mut body = person("alice@acme.example");
-    body["tenant_name"] = json!("Acme");
-    let answer = register(&app, body).await;
-    assert_eq!(answer.refusals(), refusal("/tenant_name", "invalid"));
-}
-
-#[tokio::test]
-async fn a_password_has_71_bytes_at_most_and_all_of_them_count() {
-    let app = TestApp::start().await;
-    for (number, (password, is_good)) in [
-        ("x".repeat(71), true),
-        ("x".repeat(72), false),
-        ("é".repeat(35), true),
-        ("é".repeat(36), false),
-        ("x".repeat(100_000), false),
-        ("pass\0word".to_owned(), false),
-        ("pass word".to_owned(), true),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let email = format!("person{number}@acme.example");
-        let mut body = person(&email);
-        body["password"] = json!(password);
-        let answer = register(&app, body).await;
-        if !is_good {
-            assert_eq!(answer.refusals(), refusal("/password", "invalid"), "{password:.80}");
-            continue;
-        }
-        let _ = answer.expect(201);
-        let login = |password: String| {
-            let body = json!({ "email": email, "password": password });
-            let stranger = app.stranger();
-            async move { stranger.post("/api/v1/auth/login", body).await.status() }
-        };
-        let shorter: String = password.chars().take(password.chars().count() - 1).collect();
-        assert_eq!(login(shorter).await, 401);
-        assert_eq!(login(format!("{password}x")).await, 401);
-        assert_eq!(login(password).await, 200);
-    }
+    assert_eq!(
+        state::count(&app, &format!("accounts WHERE email = '{email}'")),
+        2
+    );
 }
 
 #[tokio::test]
@@ -352,9 +293,37 @@ async fn sixteen_who_register_one_address_at_once_make_one_account() {
         }
     }
     assert_eq!(winners, 1);
-    for table in ["accounts", "credentials", "tenants", "memberships", "sessions"] {
+    for table in [
+        "accounts",
+        "credentials",
+        "tenants",
+        "memberships",
+        "sessions",
+    ] {
         assert_eq!(state::count(&app, table), 1, "{table}");
     }
+}
+
+#[tokio::test]
+async fn one_person_who_registers_sixteen_times_at_once_has_one_account() {
+    let app = TestApp::start().await;
+    let mut callers = JoinSet::new();
+    for _ in 0..16 {
+        let caller = app.stranger();
+        let body = person("alice@acme.example");
+        callers.spawn(async move { caller.post(REGISTER, body).await });
+    }
+    let mut sessions = 0;
+    for answer in callers.join_all().await {
+        // Whoever comes later is let in by the password, whoever comes meanwhile is not.
+        match answer.status() {
+            201 => sessions += 1,
+            _ => drop(answer.problem(409, "email_taken")),
+        }
+    }
+    assert!(sessions >= 1);
+    assert_eq!(state::count(&app, "sessions"), sessions);
+    assert_eq!(state::count(&app, "accounts"), 1);
 }
 
 #[tokio::test]
@@ -376,7 +345,13 @@ async fn sixteen_who_register_one_slug_at_once_make_one_tenant() {
         }
     }
     assert_eq!(winners, 1);
-    for table in ["accounts", "credentials", "tenants", "memberships", "sessions"] {
+    for table in [
+        "accounts",
+        "credentials",
+        "tenants",
+        "memberships",
+        "sessions",
+    ] {
         assert_eq!(state::count(&app, table), 1, "{table}");
     }
 }
@@ -384,7 +359,9 @@ async fn sixteen_who_register_one_slug_at_once_make_one_tenant() {
 #[tokio::test]
 async fn one_person_who_registers_sixteen_tenants_at_once_owns_them_all() {
     let app = TestApp::start().await;
-    let _ = register(&app, person("alice@acme.example")).await.expect(201);
+    let _ = register(&app, person("alice@acme.example"))
+        .await
+        .expect(201);
     let mut callers = JoinSet::new();
     for number in 0..16 {
         let caller = app.stranger();

@@ -1,120 +1,182 @@
 //! Who may do what: the table of DESIGN section 6, one row per thing that can be asked.
 
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
 
 use crate::projects::path;
 
-/// What a request is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Object {
-    Nothing,
-    /// A project of the owner's.
-    Standing,
-    /// A project of the owner's, deleted.
-    Deleted,
-    /// A project of the caller's own, where the caller can make one.
-    Own,
-}
+/// The columns behind the third: who asks. `homeless` is signed in to no tenant, `neighbour` owns
+/// another one.
+const CALLERS: [&str; 7] = [
+    "owner",
+    "admin",
+    "member",
+    "viewer",
+    "nobody",
+    "homeless",
+    "neighbour",
+];
 
-/// `{}` stands for the object's path.
-struct Request {
+/// What is asked, about what, and the status that each caller gets. `standing` and `deleted` are
+/// the owner's projects, `own` is the caller's where it can make one; behind `POST /users` stands
+/// the role that is to be granted.
+const TABLE: &str = "
+GET    /health                             -           200   200   200   200   200   200   200
+GET    /health/live                        -           200   200   200   200   200   200   200
+GET    /health/ready                       -           200   200   200   200   200   200   200
+GET    /openapi.json                       -           200   200   200   200   200   200   200
+GET    /docs                               -           200   200   200   200   200   200   200
+GET    /docs/{file:.*}                     -           200   200   200   200   200   200   200
+GET    /docs/errors/{code}                 -           200   200   200   200   200   200   200
+POST   /api/v1/auth/register               -           201   201   201   201   201   201   201
+POST   /api/v1/auth/login                  -           200   200   200   200   200   200   200
+GET    /api/v1/users/me                    -           200   200   200   200   401   200   200
+POST   /api/v1/users                       viewer      201   201   403   403   401   403   201
+POST   /api/v1/users                       member      201   201   403   403   401   403   201
+POST   /api/v1/users                       admin       201   201   403   403   401   403   201
+POST   /api/v1/users                       owner       201   403   403   403   401   403   201
+GET    /api/v1/projects                    -           200   200   200   200   401   403   200
+GET    /api/v1/projects?deleted=true       -           200   200   403   403   401   403   200
+POST   /api/v1/projects                    -           201   201   201   403   401   403   201
+GET    /api/v1/projects/{id}               standing    200   200   200   200   401   403   404
+GET    /api/v1/projects/{id}               deleted     404   404   404   404   401   403   404
+GET    /api/v1/projects/{id}?deleted=true  standing    404   404   403   403   401   403   404
+GET    /api/v1/projects/{id}?deleted=true  deleted     200   200   403   403   401   403   404
+PATCH  /api/v1/projects/{id}               standing    200   200   200   403   401   403   404
+PATCH  /api/v1/projects/{id}               deleted     404   404   404   403   401   403   404
+DELETE /api/v1/projects/{id}               standing    204   204   403   403   401   403   404
+DELETE /api/v1/projects/{id}               own         204   204   204   403   401   403   404
+DELETE /api/v1/projects/{id}               deleted     404   404   404   403   401   403   404
+POST   /api/v1/projects/{id}/restore       standing    409   409   403   403   401   403   404
+POST   /api/v1/projects/{id}/restore       deleted     200   200   403   403   401   403   404
+";
+
+struct Row {
     method: Method,
     target: &'static str,
-    object: Object,
-    body: Value,
-    /// For owner, admin, member, viewer, nobody, an account without a tenant, another tenant's
-    /// owner.
-    expected: [&'static str; 7],
+    about: &'static str,
+    statuses: Vec<u16>,
 }
 
-fn request(method: Method, target: &'static str, object: Object, body: Value, expected: [&'static str; 7]) -> Request {
-    Request { method, target, object, body, expected }
+fn table() -> Vec<Row> {
+    let lines = TABLE.lines().filter(|line| !line.is_empty());
+    let rows: Vec<Row> = lines
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Row {
+                method: words[0].parse().unwrap(),
+                target: words[1],
+                about: words[2],
+                statuses: words[3..]
+                    .iter()
+                    .map(|word| word.parse().unwrap())
+                    .collect(),
+            }
+        })
+        .collect();
+    assert!(rows.iter().all(|row| row.statuses.len() == CALLERS.len()));
+    rows
 }
 
-const NOBODY: &str = "401 missing_token";
-const HOMELESS: &str = "403 no_tenant";
-const NO: &str = "403 forbidden";
-const MISSING: &str = "404 not_found";
+/// The code that goes with a status here.
+fn code(status: u16, who: &str) -> Option<&'static str> {
+    match status {
+        401 => Some("missing_token"),
+        403 if who == "homeless" => Some("no_tenant"),
+        403 => Some("forbidden"),
+        404 => Some("not_found"),
+        409 => Some("not_deleted"),
+        _ => None,
+    }
+}
 
-fn table() -> Vec<Request> {
-    use Object::{Deleted, Nothing, Own, Standing};
-    let null = Value::Null;
-    let user = |role: &str| json!({ "email": "new@new.example", "full_name": "New", "role": role, "password": "correct horse" });
-    let patch = json!({ "name": "Changed" });
-    let (get, post) = (Method::GET, Method::POST);
-    vec![
-        request(get.clone(), "/health", Nothing, null.clone(), ["200"; 7]),
-        request(get.clone(), "/health/ready", Nothing, null.clone(), ["200"; 7]),
-        request(get.clone(), "/api/v1/users/me", Nothing, null.clone(), ["200", "200", "200", "200", NOBODY, "200", "200"]),
-        request(get.clone(), "/api/v1/projects", Nothing, null.clone(), ["200", "200", "200", "200", NOBODY, HOMELESS, "200"]),
-        request(get.clone(), "/api/v1/projects?deleted=true", Nothing, null.clone(), ["200", "200", NO, NO, NOBODY, HOMELESS, "200"]),
-        request(get.clone(), "{}", Standing, null.clone(), ["200", "200", "200", "200", NOBODY, HOMELESS, MISSING]),
-        request(get.clone(), "{}", Deleted, null.clone(), [MISSING, MISSING, MISSING, MISSING, NOBODY, HOMELESS, MISSING]),
-        request(get, "{}?deleted=true", Deleted, null.clone(), ["200", "200", NO, NO, NOBODY, HOMELESS, MISSING]),
-        request(post.clone(), "/api/v1/projects", Nothing, json!({ "name": "New" }), ["201", "201", "201", NO, NOBODY, HOMELESS, "201"]),
-        request(Method::PATCH, "{}", Standing, patch.clone(), ["200", "200", "200", NO, NOBODY, HOMELESS, MISSING]),
-        request(Method::PATCH, "{}", Deleted, patch, [MISSING, MISSING, MISSING, NO, NOBODY, HOMELESS, MISSING]),
-        request(Method::DELETE, "{}", Standing, null.clone(), ["204", "204", NO, NO, NOBODY, HOMELESS, MISSING]),
-        request(Method::DELETE, "{}", Own, null.clone(), ["204", "204", "204", NO, NOBODY, HOMELESS, MISSING]),
-        request(Method::DELETE, "{}", Deleted, null.clone(), [MISSING, MISSING, MISSING, NO, NOBODY, HOMELESS, MISSING]),
-        request(post.clone(), "{}/restore", Deleted, null.clone(), ["200", "200", NO, NO, NOBODY, HOMELESS, MISSING]),
-        request(post.clone(), "{}/restore", Standing, null, ["409 not_deleted", "409 not_deleted", NO, NO, NOBODY, HOMELESS, MISSING]),
-        request(post.clone(), "/api/v1/users", Nothing, user("viewer"), ["201", "201", NO, NO, NOBODY, HOMELESS, "201"]),
-        request(post.clone(), "/api/v1/users", Nothing, user("member"), ["201", "201", NO, NO, NOBODY, HOMELESS, "201"]),
-        request(post.clone(), "/api/v1/users", Nothing, user("admin"), ["201", "201", NO, NO, NOBODY, HOMELESS, "201"]),
-        request(post, "/api/v1/users", Nothing, user("owner"), ["201", NO, NO, NO, NOBODY, HOMELESS, "201"]),
+/// A body of which only the role of the caller can be wrong.
+fn body(row: &Row, email: &str) -> Option<Value> {
+    let (password, full_name) = ("securepass123", "New");
+    let body = match (row.method.as_str(), row.target) {
+        ("POST", "/api/v1/auth/register") => {
+            json!({ "email": email, "password": password, "full_name": full_name })
+        }
+        ("POST", "/api/v1/auth/login") => {
+            json!({ "email": "alice@acme.example", "password": password })
+        }
+        ("POST", "/api/v1/users") => {
+            json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
+        }
+        ("POST", "/api/v1/projects") | ("PATCH", _) => json!({ "name": "New" }),
+        _ => return None,
+    };
+    Some(body)
+}
+
+/// The path that the request goes to, its object made.
+async fn target(row: &Row, owner: &Caller, caller: &Caller, who: &str) -> String {
+    let makes_its_own = row.about == "own" && matches!(who, "admin" | "member");
+    let maker = if makes_its_own { caller } else { owner };
+    let mut target = row.target.replace("{file:.*}", "");
+    target = target.replace("{code}", "not_found");
+    if target.contains("{id}") {
+        let id = maker.create_project("Atlas").await.id();
+        if row.about == "deleted" {
+            let _ = owner.delete(&path(&id)).await.expect(204);
+        }
+        target = target.replace("{id}", &id);
+    }
+    target
+}
+
+async fn callers(app: &TestApp, owner: &Caller, neighbour: Caller) -> [Caller; 7] {
+    let mut carol = json!({ "email": "carol@home.example", "password": "securepass123" });
+    let login = carol.clone();
+    carol["full_name"] = json!("Carol");
+    let registered = app.stranger().post("/api/v1/auth/register", carol).await;
+    let _ = registered.expect(201);
+    [
+        owner.clone(),
+        owner.colleague("admin").await,
+        owner.colleague("member").await,
+        owner.colleague("viewer").await,
+        app.stranger(),
+        app.stranger().login(login).await,
+        neighbour,
     ]
 }
 
-async fn target(request: &Request, owner: &Caller, caller: &Caller, who: &str) -> String {
-    if request.object == Object::Nothing {
-        return request.target.to_owned();
-    }
-    let makes_its_own = request.object == Object::Own && matches!(who, "owner" | "admin" | "member");
-    let maker = if makes_its_own { caller } else { owner };
-    let id = maker.create_project("Atlas").await.id();
-    if request.object == Object::Deleted {
-        let _ = owner.delete(&path(&id)).await.expect(204);
-    }
-    request.target.replace("{}", &path(&id))
-}
-
 #[tokio::test]
-async fn each_role_may_what_the_table_says_and_nothing_else() {
-    let (app, owner, bob) = TestApp::two_tenants().await;
-    let homeless = json!({ "email": "carol@home.example", "password": "securepass123", "full_name": "Carol" });
-    let _ = app
-        .stranger()
-        .post("/api/v1/auth/register", homeless.clone())
-        .await
-        .expect(201);
-    let homeless = json!({ "email": homeless["email"], "password": homeless["password"] });
-    let callers = [
-        ("owner", owner.clone()),
-        ("admin", owner.colleague("admin").await),
-        ("member", owner.colleague("member").await),
-        ("viewer", owner.colleague("viewer").await),
-        ("nobody", app.stranger()),
-        ("homeless", app.stranger().login(homeless).await),
-        ("neighbour", bob),
-    ];
-    for (number, request) in table().iter().enumerate() {
-        for ((who, caller), expected) in callers.iter().zip(request.expected) {
-            let target = target(request, &owner, caller, who).await;
-            let mut body = request.body.clone();
-            if body["email"].is_string() {
-                body["email"] = json!(format!("{who}{number}@new.example"));
-            }
-            let body = Some(body).filter(|body| !body.is_null());
-            let answer = caller.send(request.method.clone(), &target, body).await;
-            let (status, code) = expected.split_once(' ').unwrap_or((expected, ""));
-            let line = format!("{who}: {} {} {:?}", request.method, request.target, request.object);
-            assert_eq!(answer.status().to_string(), status, "{line}: {}", answer.text());
-            if !code.is_empty() {
-                answer.problem(status.parse().unwrap(), code);
+async fn each_caller_may_what_the_table_says_and_nothing_else() {
+    let (app, owner, neighbour) = TestApp::two_tenants().await;
+    let callers = callers(&app, &owner, neighbour).await;
+    for (number, row) in table().iter().enumerate() {
+        let columns = CALLERS.iter().zip(&callers).zip(&row.statuses);
+        for ((who, caller), expected) in columns {
+            let target = target(row, &owner, caller, who).await;
+            let body = body(row, &format!("{who}{number}@new.example"));
+            let answer = caller.send(row.method.clone(), &target, body).await;
+            let (method, text) = (&row.method, answer.text());
+            let what = format!("{who}: {method} {} {}: {text:.300}", row.target, row.about);
+            assert_eq!(answer.status(), *expected, "{what}");
+            if let Some(code) = code(*expected, who) {
+                answer.problem(*expected, code);
             }
         }
     }
+}
+
+#[test]
+fn every_route_stands_in_the_table() {
+    let mut served = BTreeSet::new();
+    for (path, methods) in api::routes::list() {
+        served.extend(methods.iter().map(|method| format!("{method} {path}")));
+    }
+    let asked: BTreeSet<String> = table()
+        .iter()
+        .map(|row| {
+            let path = row.target.split('?').next().unwrap();
+            format!("{} {path}", row.method)
+        })
+        .collect();
+    assert_eq!(asked, served, "add what is missing to TABLE above");
 }

@@ -51,7 +51,9 @@ async fn an_unfiltered_select_returns_the_rows_of_its_own_tenant_only() {
     for (caller, prefix) in [(&alice, "Acme"), (&bob, "Globex")] {
         let rows = app
             .tenants()
-            .run(context(caller), |conn| query("SELECT * FROM projects", conn))
+            .run(context(caller), |conn| {
+                query("SELECT * FROM projects", conn)
+            })
             .await
             .unwrap();
         let names: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
@@ -128,10 +130,7 @@ async fn a_context_of_another_tenant_is_refused_by_the_database() {
     let (app, alice, bob) = TestApp::two_tenants().await;
     let _ = bob.create_project("Globex").await;
     // What a bug that mixes two requests up would seal: one caller, the other's tenant.
-    let mixed_up = store::context(
-        &principal(&alice),
-        principal(&bob).tenant.as_ref().unwrap(),
-    );
+    let mixed_up = store::context(&principal(&alice), principal(&bob).tenant.as_ref().unwrap());
     let refused = app
         .tenants()
         .run(mixed_up, |conn| query("SELECT * FROM projects", conn))

@@ -24,7 +24,10 @@ async fn an_owner_makes_users_in_every_role_who_can_sign_in() {
     let (app, alice, _bob) = TestApp::two_tenants().await;
     for role in ["owner", "admin", "member", "viewer"] {
         let email = format!("{role}@acme.example");
-        let answer = alice.post(USERS, user(&email.to_uppercase(), role)).await.expect(201);
+        let answer = alice
+            .post(USERS, user(&email.to_uppercase(), role))
+            .await
+            .expect(201);
         let body = answer.json();
         assert_eq!(
             body,
@@ -39,7 +42,10 @@ async fn an_owner_makes_users_in_every_role_who_can_sign_in() {
                 "updated_at": body["updated_at"],
             })
         );
-        assert_eq!(answer.header("location"), format!("{USERS}/{}", answer.id()));
+        assert_eq!(
+            answer.header("location"),
+            format!("{USERS}/{}", answer.id())
+        );
         assert_eq!(answer.header("cache-control"), "no-store");
         assert_eq!(Uuid::try_parse(&answer.id()).unwrap().get_version_num(), 7);
         assert!(body["created_at"].as_str().unwrap().ends_with('Z'));
@@ -62,7 +68,9 @@ async fn an_admin_makes_users_up_to_its_own_role() {
     answer.problem(403, "forbidden");
     assert_eq!(state::rows_of(&app, "acme-corp"), before);
     for role in ["admin", "member", "viewer"] {
-        let answer = admin.post(USERS, user(&format!("{role}@acme.example"), role)).await;
+        let answer = admin
+            .post(USERS, user(&format!("{role}@acme.example"), role))
+            .await;
         assert_eq!(answer.expect(201).json()["role"], role);
     }
 }
@@ -74,7 +82,9 @@ async fn members_and_viewers_make_no_users() {
         let caller = alice.colleague(role).await;
         let before = state::rows_of(&app, "acme-corp");
         for granted in ["owner", "admin", "member", "viewer"] {
-            let answer = caller.post(USERS, user("carol@acme.example", granted)).await;
+            let answer = caller
+                .post(USERS, user("carol@acme.example", granted))
+                .await;
             answer.problem(403, "forbidden");
         }
         // The permission comes before the body.
@@ -87,9 +97,16 @@ async fn members_and_viewers_make_no_users() {
 #[tokio::test]
 async fn an_address_is_taken_once_in_a_tenant() {
     let (app, alice, bob) = TestApp::two_tenants().await;
-    let _ = alice.post(USERS, user("carol@both.example", "member")).await.expect(201);
+    let _ = alice
+        .post(USERS, user("carol@both.example", "member"))
+        .await
+        .expect(201);
     let before = state::rows_of(&app, "acme-corp");
-    for email in ["carol@both.example", "Carol@Both.Example", "alice@acme.example"] {
+    for email in [
+        "carol@both.example",
+        "Carol@Both.Example",
+        "alice@acme.example",
+    ] {
         let answer = alice.post(USERS, user(email, "viewer")).await;
         answer.problem(409, "email_taken");
     }
@@ -106,7 +123,11 @@ async fn sixteen_who_make_one_user_at_once_make_one() {
     let mut callers = JoinSet::new();
     for _ in 0..16 {
         let alice = alice.clone();
-        callers.spawn(async move { alice.post(USERS, user("carol@acme.example", "member")).await });
+        callers.spawn(async move {
+            alice
+                .post(USERS, user("carol@acme.example", "member"))
+                .await
+        });
     }
     let mut winners = 0;
     for answer in callers.join_all().await {
@@ -163,9 +184,18 @@ async fn every_value_that_breaks_a_rule_is_named() {
         let mut body = user("carol@acme.example", "member");
         body[field] = value.clone();
         let answer = alice.post(USERS, body).await;
-        assert_eq!(answer.refusals(), refusal(&format!("/{field}"), code), "{field} {value:.80}");
+        assert_eq!(
+            answer.refusals(),
+            refusal(&format!("/{field}"), code),
+            "{field} {value:.80}"
+        );
     }
-    let answer = alice.post(USERS, json!({ "email": "", "full_name": "", "role": "owner", "password": "" })).await;
+    let answer = alice
+        .post(
+            USERS,
+            json!({ "email": "", "full_name": "", "role": "owner", "password": "" }),
+        )
+        .await;
     let expected = ["/email", "/full_name", "/password"].map(|field| refusal(field, "invalid"));
     assert_eq!(answer.refusals(), expected.concat());
     // Invitations come with their own issue.

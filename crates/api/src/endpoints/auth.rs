@@ -70,7 +70,9 @@ impl TryFrom<Register> for Registration {
             );
         }
         // A tenant that nobody named is called by its slug.
-        let name = body.tenant_name.as_deref().or(body.tenant_slug.as_deref());
+        let slug_as_name = slug.as_ref().and_then(Option::as_ref);
+        let slug_as_name = slug_as_name.map(TenantSlug::as_str);
+        let name = body.tenant_name.as_deref().or(slug_as_name);
         let name = v.optional("/tenant_name", name.map(TenantName::parse));
         v.finish(|| {
             Some(Self {

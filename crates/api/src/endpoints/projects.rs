@@ -270,7 +270,7 @@ pub(crate) async fn update(
         .tenants
         .run(caller.context(), move |conn| {
             if if_match.is_present() {
-                if_match.check(&tag(&projects::lock(conn, id)?))?;
+                if_match.check(&tag(&projects::lock(conn, id, Shown::Standing)?))?;
             }
             Ok::<_, ApiError>(projects::update(conn, id, &changes)?)
         })
@@ -299,7 +299,7 @@ pub(crate) async fn delete(
         .tenants
         .run(caller.context(), move |conn| {
             if if_match.is_present() {
-                if_match.check(&tag(&projects::lock(conn, id)?))?;
+                if_match.check(&tag(&projects::lock(conn, id, Shown::Standing)?))?;
             }
             Ok::<_, ApiError>(projects::delete(conn, id, reach)?)
         })
@@ -310,17 +310,26 @@ pub(crate) async fn delete(
 /// Brings a deleted project back.
 #[utoipa::path(
     post, path = "/api/v1/projects/{id}/restore", tag = "projects", operation_id = "restore_project", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = ProjectView, headers(("ETag" = String))), RestoreProblems),
 )]
 pub(crate) async fn restore(
     caller: Authorized<require::ProjectsRestore>,
     PathId(id): PathId<ProjectId>,
+    if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<Versioned<ProjectView>, ApiError> {
     let project = services
         .tenants
         .run(caller.context(), move |conn| {
+            if if_match.is_present() {
+                match projects::lock(conn, id, Shown::Deleted) {
+                    Ok(project) => if_match.check(&tag(&project))?,
+                    // Whether it stands, or is not there at all, `restore` says.
+                    Err(store::Error::NotFound) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             Ok::<_, ApiError>(projects::restore(conn, id)?)
         })
         .await?;

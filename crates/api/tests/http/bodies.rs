@@ -224,7 +224,13 @@ async fn a_wrong_shape_is_422_with_pointer_and_code() {
             with(r#""role": 7"#),
             "/role",
             "wrong_type",
-            "has the wrong type",
+            "expected a string",
+        ),
+        (
+            with(r#""role": {"owner": null}"#),
+            "/role",
+            "wrong_type",
+            "expected a string",
         ),
         (
             r#"{"name": "Park"}"#.into(),

@@ -7,9 +7,10 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::result::Error::RollbackTransaction;
 use rowhouse_tests::Database;
-use tenant_db::verify::{Catalog, policies};
+use store::catalog::catalog;
+use tenant_db::verify::{Catalog, Table, TenantTable, policies};
 
-use crate::breakage::{examine, examine_with};
+use crate::breakage::{examine, examine_with, is_executable};
 
 #[test]
 fn a_migrated_database_has_no_finding() {
@@ -40,7 +41,8 @@ fn the_role_of_sign_in_sees_as_much_as_a_superuser() {
 
 #[test]
 fn an_open_transaction_goes_on_as_it_was() {
-    let mut conn = Database::fresh().superuser();
+    let database = Database::fresh();
+    let mut conn = database.superuser();
     let result = conn.transaction(|conn| {
         conn.batch_execute("SET LOCAL search_path = tenancy; CREATE TABLE public.mine ()")?;
         assert!(!examine(conn).is_clean());
@@ -53,13 +55,16 @@ fn an_open_transaction_goes_on_as_it_was() {
 /// What an embedder who has no table yet declares.
 #[test]
 fn the_catalog_of_tenant_db_alone_warns_of_the_authorize_that_lets_all_in() {
-    let mut conn = Database::fresh().superuser();
+    let database = Database::fresh();
+    let mut conn = database.superuser();
     conn.batch_execute(
         "DROP TABLE refresh_tokens, sessions, projects, memberships, credentials, accounts, tenants;
          DROP TABLE tenancy.session, tenancy.member, tenancy.tenant, __diesel_schema_migrations;
          DROP FUNCTION tenancy.copy_session(), tenancy.copy_member(), tenancy.copy_tenant(), memberships_role_change();
          DROP SCHEMA directory CASCADE;
-         DROP OWNED BY rowhouse_directory, rowhouse_auth, rowhouse_ops;
+         REVOKE ALL ON SCHEMA public, tenancy FROM rowhouse_directory, rowhouse_auth, rowhouse_ops;
+         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenancy FROM rowhouse_directory;
+         REVOKE ALL ON LANGUAGE plpgsql, sql FROM rowhouse_directory;
          CREATE OR REPLACE FUNCTION tenancy.authorize(kind text, tenant uuid, actor text, session uuid, role text, version int)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -72,12 +77,85 @@ $$;",
     assert!(report.is_clean(), "{report}");
     let codes: Vec<_> = report.warnings().iter().map(|w| w.code).collect();
     assert_eq!(codes, ["authorize_allows_all"]);
+
+    // A function of their own is not undone by a remedy.
+    conn.batch_execute(
+        "ALTER FUNCTION tenancy.authorize(text, uuid, text, uuid, text, int) STRICT",
+    )
+    .unwrap();
+    let report = examine_with(&mut conn, &Catalog::new());
+    let [finding] = report.findings() else {
+        panic!("{report}");
+    };
+    assert_eq!(finding.code, "function_definition");
+    assert!(!is_executable(finding), "{report}");
+}
+
+#[test]
+fn what_an_embedder_declares_is_no_finding() {
+    let database = Database::fresh();
+    let mut conn = database.superuser();
+    conn.batch_execute(
+        "SET ROLE rowhouse_owner;
+         CREATE TYPE mood AS ENUM ('glad', 'sad');
+         CREATE SEQUENCE numbers;
+         GRANT USAGE ON SEQUENCE numbers TO rowhouse_app;
+         CREATE TABLE countries (code text PRIMARY KEY);
+         GRANT SELECT ON countries TO rowhouse_app;
+         CREATE TABLE \"Notes\" (
+            tenant_id uuid NOT NULL, id uuid NOT NULL, \"Title\" text NOT NULL, mood mood,
+            length integer GENERATED ALWAYS AS (char_length(\"Title\")) STORED, project_id uuid NOT NULL,
+            PRIMARY KEY (tenant_id, id),
+            FOREIGN KEY (tenant_id, project_id) REFERENCES projects (tenant_id, id) ON DELETE RESTRICT);
+         SELECT tenancy.protect('\"Notes\"');
+         CREATE VIEW glad_notes WITH (security_invoker) AS SELECT * FROM \"Notes\" WHERE mood = 'glad';
+         GRANT SELECT ON glad_notes TO rowhouse_app;
+         RESET ROLE",
+    )
+    .unwrap();
+    let catalog = catalog()
+        .object("type", "public.mood")
+        .sequence("public.numbers", "rowhouse_owner")
+        .grant("USAGE", "SEQUENCE public.numbers", "rowhouse_app")
+        .table(Table::new("public.countries", "rowhouse_owner").grant("SELECT", "rowhouse_app"))
+        .tenant_table(TenantTable::new("public.\"Notes\""))
+        .view("public.glad_notes", "rowhouse_owner")
+        .grant("SELECT", "TABLE public.glad_notes", "rowhouse_app");
+    let report = examine_with(&mut conn, &catalog);
+    assert!(report.is_clean(), "{report}");
+}
+
+/// Held apart from the catalog, which could declare too much.
+#[test]
+fn the_application_has_rights_on_protected_tables_only() {
+    let database = Database::fresh();
+    let open: Vec<Name> = diesel::sql_query(
+        "SELECT c.oid::regclass::text AS name FROM pg_class c
+         WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+            AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+            AND (SELECT bool_or(a.grantee IN (0, 'rowhouse_app'::regrole)) FROM aclexplode(c.relacl) a)
+         UNION ALL
+         SELECT DISTINCT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+         WHERE c.oid >= 16384 AND NOT (c.relrowsecurity AND c.relforcerowsecurity) AND a.attacl IS NOT NULL
+            AND (SELECT bool_or(e.grantee IN (0, 'rowhouse_app'::regrole)) FROM aclexplode(a.attacl) e)",
+    )
+    .load(&mut database.superuser())
+    .unwrap();
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[derive(Debug, QueryableByName)]
+struct Name {
+    #[expect(dead_code, reason = "shown when the test fails")]
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    name: String,
 }
 
 #[test]
 fn the_committed_policies_are_those_of_the_database() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies.txt");
-    let found = policies(&mut Database::fresh().superuser()).unwrap();
+    let database = Database::fresh();
+    let found = policies(&mut database.superuser()).unwrap();
     assert_eq!(
         fs::read_to_string(path).unwrap_or_default(),
         found,

@@ -1,6 +1,9 @@
 //! Functions: the kernel's, the doors', and those that nobody knows.
 
-use crate::breakage::{Breakage, assert_found_and_mended};
+use diesel::connection::SimpleConnection as _;
+use rowhouse_tests::Database;
+
+use crate::breakage::{Breakage, assert_found_and_mended, examine};
 
 pub(crate) const BREAKAGES: &[Breakage] = &[
     (
@@ -104,4 +107,32 @@ $$;",
 #[test]
 fn functions_are_missed_when_they_are_not_those_declared() {
     assert_found_and_mended(BREAKAGES);
+}
+
+/// A program at night has no sources beside it: what mends a function is in the finding.
+#[test]
+fn the_definition_of_every_function_is_at_hand() {
+    let database = Database::fresh();
+    let mut conn = database.superuser();
+    conn.batch_execute(
+        "DO $$ DECLARE f regprocedure; BEGIN
+            FOR f IN SELECT oid FROM pg_proc WHERE oid >= 16384 LOOP
+                EXECUTE format('ALTER FUNCTION %s LEAKPROOF', f);
+            END LOOP;
+         END $$",
+    )
+    .unwrap();
+    let report = examine(&mut conn);
+    assert_eq!(
+        report.findings().len(),
+        report.checked()["functions"],
+        "{report}"
+    );
+    for finding in report.findings() {
+        assert_eq!(finding.code, "function_definition");
+        conn.batch_execute(&finding.remedy)
+            .unwrap_or_else(|e| panic!("{e}: {}", finding.remedy));
+    }
+    let report = examine(&mut conn);
+    assert!(report.is_clean(), "{report}");
 }

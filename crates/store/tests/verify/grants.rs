@@ -89,6 +89,16 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         &["parameter_grant"],
     ),
     (
+        "the slot for a stranger",
+        "CREATE ROLE verify_stranger; GRANT SET ON PARAMETER backtrace_functions TO verify_stranger",
+        &["parameter_grant"],
+    ),
+    (
+        "another parameter for a stranger, who is no concern of ours",
+        "CREATE ROLE verify_stranger; GRANT SET ON PARAMETER log_statement TO verify_stranger",
+        &[],
+    ),
+    (
         "no slot for the kernel",
         "REVOKE SET ON PARAMETER backtrace_functions FROM rowhouse_tenancy",
         &["grant_missing"],
@@ -132,6 +142,11 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         "the host's files for the application",
         "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO rowhouse_app",
         &["builtin_granted"],
+    ),
+    (
+        "a built-in function that runs as a superuser",
+        "ALTER FUNCTION query_to_xml(text, boolean, boolean, text) SECURITY DEFINER",
+        &["builtin_changed"],
     ),
     (
         "a system table for sign-in",

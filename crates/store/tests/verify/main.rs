@@ -1,7 +1,11 @@
 //! The doctor against a real database: each guard is taken away once, in a transaction that is
 //! rolled back, and must be missed by name. Then the remedy that the finding shows is run, and
 //! must do.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
 
 mod breakage;
 mod clean;

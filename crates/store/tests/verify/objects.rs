@@ -39,16 +39,8 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         "CREATE CAST (text AS uuid) WITH INOUT AS IMPLICIT",
         &["object_unknown"],
     ),
-    (
-        "a schema",
-        "CREATE SCHEMA hidden",
-        &["schema_unknown"],
-    ),
-    (
-        "a large object",
-        "SELECT lo_create(0)",
-        &["object_unknown"],
-    ),
+    ("a schema", "CREATE SCHEMA hidden", &["schema_unknown"]),
+    ("a large object", "SELECT lo_create(0)", &["object_unknown"]),
     (
         "statistics that span tenants",
         "CREATE STATISTICS names ON name, status FROM projects",
@@ -72,7 +64,8 @@ fn an_extension_that_nobody_declared_is_missed() {
     use crate::breakage::examine;
     use diesel::connection::SimpleConnection as _;
 
-    let mut conn = rowhouse_tests::Database::fresh().superuser();
+    let database = rowhouse_tests::Database::fresh();
+    let mut conn = database.superuser();
     if conn.batch_execute("CREATE EXTENSION citext").is_err() {
         return;
     }

@@ -38,12 +38,21 @@ fn every_code_is_provoked_and_every_provoked_code_is_listed() {
 
 #[test]
 fn a_finding_is_told_to_machines_with_its_remedy() {
-    let mut conn = Database::fresh().superuser();
+    let database = Database::fresh();
+    let mut conn = database.superuser();
     conn.batch_execute("ALTER TABLE projects NO FORCE ROW LEVEL SECURITY")
         .unwrap();
     let report = serde_json::to_value(examine(&mut conn)).unwrap();
     let checked = report["checked"].as_object().unwrap();
-    for noun in ["tables", "policies", "functions", "roles", "grants", "triggers", "indexes"] {
+    for noun in [
+        "tables",
+        "policies",
+        "functions",
+        "roles",
+        "grants",
+        "triggers",
+        "indexes",
+    ] {
         assert!(checked[noun].as_u64().unwrap() > 0, "{report}");
     }
     assert_eq!(

@@ -1,6 +1,9 @@
 //! Tables, views and sequences.
 
-use crate::breakage::{Breakage, assert_found_and_mended};
+use diesel::connection::SimpleConnection as _;
+use rowhouse_tests::Database;
+
+use crate::breakage::{Breakage, assert_found_and_mended, examine};
 
 pub(crate) const BREAKAGES: &[Breakage] = &[
     (
@@ -25,19 +28,9 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         &["primary_key", "tenant_column"],
     ),
     (
-        "a tenant of another type",
-        "SELECT set_config('session_replication_role', 'replica', true);
-         DROP TABLE projects;
-         CREATE TABLE projects (tenant_id text NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));
-         ALTER TABLE projects OWNER TO rowhouse_owner;
-         ALTER TABLE projects ENABLE ROW LEVEL SECURITY; ALTER TABLE projects FORCE ROW LEVEL SECURITY;
-         GRANT SELECT, INSERT ON projects TO rowhouse_app",
-        &["grant_missing", "guard_missing", "policy_missing", "tenant_column", "trigger_missing"],
-    ),
-    (
         "a table of the application",
         "ALTER TABLE projects OWNER TO rowhouse_app",
-        &["grant_excess", "grant_missing", "owner"],
+        &["grant_missing", "owner"],
     ),
     (
         "keys of the owner",
@@ -47,17 +40,22 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     (
         "the record of migrations in the hands of sign-in",
         "ALTER TABLE __diesel_schema_migrations OWNER TO rowhouse_auth",
-        &["owner"],
+        &["grant_missing", "owner"],
     ),
     (
         "a schema of the application",
         "ALTER SCHEMA directory OWNER TO rowhouse_app",
-        &["grant_excess", "grant_missing", "owner"],
+        &["grant_missing", "owner"],
     ),
     (
         "the schema of the tables in the hands of sign-in",
         "ALTER SCHEMA public OWNER TO rowhouse_auth",
         &["grant_missing", "owner"],
+    ),
+    (
+        "the schema of the tables in the hands of their owner",
+        "ALTER SCHEMA public OWNER TO rowhouse_owner",
+        &[],
     ),
     (
         "a schema that is gone",
@@ -68,6 +66,11 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
         "the database of the application",
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO rowhouse_app', current_database()); END $$",
         &["grant_missing", "owner"],
+    ),
+    (
+        "a database that others may copy",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database()); END $$",
+        &["database_template"],
     ),
     (
         "the database of a stranger",
@@ -111,4 +114,25 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
 #[test]
 fn tables_are_missed_when_they_are_not_those_declared() {
     assert_found_and_mended(BREAKAGES);
+}
+
+/// What mends a table of another shape is a migration, not a line of SQL.
+#[test]
+fn a_tenant_column_of_another_type_is_missed() {
+    let database = Database::fresh();
+    let mut conn = database.superuser();
+    conn.batch_execute(
+        "DROP TABLE projects;
+         CREATE TABLE projects (tenant_id text NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));
+         ALTER TABLE projects OWNER TO rowhouse_owner",
+    )
+    .unwrap();
+    let report = examine(&mut conn);
+    assert!(
+        report
+            .findings()
+            .iter()
+            .any(|f| f.code == "tenant_column" && f.object == "public.projects"),
+        "{report}"
+    );
 }

@@ -5,15 +5,15 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::catalog::Catalog;
+use super::grants::short_name;
 use super::report::Report;
 use crate::error::Error;
 
-pub(super) fn check(
-    conn: &mut PgConnection,
-    _catalog: &Catalog,
-    report: &mut Report,
-) -> Result<(), Error> {
+pub(super) fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), Error> {
+    let changed: Vec<Changed> = diesel::sql_query(CHANGED).load(conn)?;
+    for function in &changed {
+        function.find(report);
+    }
     let added: Vec<Right> = diesel::sql_query(ADDED).load(conn)?;
     for right in &added {
         right.find(report, "which PostgreSQL does not give");
@@ -25,7 +25,7 @@ pub(super) fn check(
             "which the bootstrap takes away: it reaches beyond one tenant",
         );
     }
-    report.count("built-ins", open.len());
+    report.count("builtins", open.len());
     Ok(())
 }
 
@@ -44,7 +44,39 @@ FROM pg_proc p
 LEFT JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a ON a.grantee = 0
 WHERE p.pronamespace = 'pg_catalog'::regnamespace";
 
-/// Rights that are neither those of initdb nor those of CREATE EXTENSION.
+/// None of PostgreSQL's functions runs with its owner's rights, which are those of the first
+/// superuser, whose number is always 10.
+const CHANGED: &str = "
+SELECT p.oid::regprocedure::text AS name, quote_ident(r.rolname) AS first
+FROM pg_proc p CROSS JOIN pg_roles r
+WHERE p.oid < 16384 AND (p.prosecdef OR p.proconfig IS NOT NULL OR p.proowner <> r.oid) AND r.oid = 10
+ORDER BY 1";
+
+#[derive(QueryableByName)]
+struct Changed {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    first: String,
+}
+
+impl Changed {
+    fn find(&self, report: &mut Report) {
+        let Self { name, first } = self;
+        report.find(
+            "builtin_changed",
+            name,
+            "The function of PostgreSQL has another owner, other rights or settings than it came with.",
+            format!(
+                "ALTER FUNCTION {name} OWNER TO {first};\nALTER FUNCTION {name} SECURITY INVOKER;\n\
+                 ALTER FUNCTION {name} RESET ALL;"
+            ),
+        );
+    }
+}
+
+/// Rights that are neither those of initdb nor those of CREATE EXTENSION. Of its information
+/// schema initdb keeps no record.
 const ADDED: &str = "
 WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 object (name, columns, owner, acl, initial) AS (
@@ -56,13 +88,13 @@ object (name, columns, owner, acl, initial) AS (
         AND (c.oid < 16384 OR ('pg_class'::regclass, c.oid) IN (SELECT * FROM member))
     UNION ALL
     SELECT 'TABLE ' || format('%I.%I', n.nspname, c.relname), format(' (%I)', a.attname), c.relowner, a.attacl,
-        coalesce(i.initprivs, '{}')
+        i.initprivs
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_init_privs i ON i.classoid = 'pg_class'::regclass AND i.objoid = c.oid AND i.objsubid = a.attnum
     WHERE a.attacl IS NOT NULL
         AND (c.oid < 16384 OR ('pg_class'::regclass, c.oid) IN (SELECT * FROM member))
     UNION ALL
-    SELECT 'FUNCTION ' || format('%I.', n.nspname) || regexp_replace(p.oid::regprocedure::text, '^[^(]*\\.', ''), '',
+    SELECT 'FUNCTION ' || CASE n.nspname WHEN 'pg_catalog' THEN 'pg_catalog.' ELSE '' END || p.oid::regprocedure, '',
         p.proowner, p.proacl, coalesce(i.initprivs, acldefault('f', p.proowner))
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     LEFT JOIN pg_init_privs i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
@@ -86,6 +118,7 @@ CROSS JOIN LATERAL (SELECT grantee, privilege_type FROM aclexplode(o.acl)
     EXCEPT SELECT grantee, privilege_type FROM aclexplode(o.initial)) a
 LEFT JOIN pg_roles r ON r.oid = a.grantee
 WHERE a.grantee <> o.owner AND NOT coalesce(r.rolsuper, false)
+    AND NOT (o.name ~ '^(TABLE|SCHEMA) information_schema' AND a.grantee = 0 AND a.privilege_type IN ('SELECT', 'USAGE'))
 ORDER BY 1, 2, 3";
 
 #[derive(QueryableByName)]
@@ -107,7 +140,7 @@ impl Right {
         } = self;
         report.find(
             "builtin_granted",
-            object,
+            short_name(object),
             format!("{role} has {privilege}, {why}."),
             format!("REVOKE {privilege} ON {object} FROM {role} CASCADE;"),
         );

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::function::Function;
 use super::kernel;
-use super::literal;
-use crate::context::Role;
+use super::tenant_table::TenantTable;
 
 /// The role that [`TenantDb`](crate::TenantDb) logs in as.
 pub(super) const APP: &str = "rowhouse_app";
@@ -241,123 +241,6 @@ impl Default for Catalog {
     }
 }
 
-/// A table under `tenancy.protect`, with the arguments that it was given.
-///
-/// The owner is `rowhouse_owner`; the defaults are those of the SQL function: members write, no
-/// door, column `tenant_id`, all four commands, all columns but the tenant's.
-#[derive(Debug, Clone)]
-pub struct TenantTable {
-    pub(super) name: String,
-    pub(super) write_role: Role,
-    pub(super) door: Option<String>,
-    pub(super) tenant_column: String,
-    pub(super) commands: Vec<String>,
-    pub(super) update_columns: Option<Vec<String>>,
-    pub(super) spanning_indexes: Vec<String>,
-    pub(super) global_references: Vec<String>,
-    grants: Vec<(String, String)>,
-}
-
-impl TenantTable {
-    /// A table by schema and name.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            write_role: Role::Member,
-            door: None,
-            tenant_column: "tenant_id".to_owned(),
-            commands: strings(&["select", "insert", "update", "delete"]),
-            update_columns: None,
-            spanning_indexes: Vec::new(),
-            global_references: Vec::new(),
-            grants: Vec::new(),
-        }
-    }
-
-    /// The least role that writes.
-    #[must_use]
-    pub fn write_role(mut self, role: Role) -> Self {
-        self.write_role = role;
-        self
-    }
-
-    /// The role whose functions serve without a context.
-    #[must_use]
-    pub fn door(mut self, role: &str) -> Self {
-        self.door = Some(role.to_owned());
-        self
-    }
-
-    /// The column that names the tenant.
-    #[must_use]
-    pub fn tenant_column(mut self, column: &str) -> Self {
-        column.clone_into(&mut self.tenant_column);
-        self
-    }
-
-    /// What the application may do: `select`, `insert`, `update`, `delete`.
-    #[must_use]
-    pub fn commands(mut self, commands: &[&str]) -> Self {
-        self.commands = strings(commands);
-        self
-    }
-
-    /// The columns that the application may change.
-    #[must_use]
-    pub fn update_columns(mut self, columns: &[&str]) -> Self {
-        self.update_columns = Some(strings(columns));
-        self
-    }
-
-    /// Indexes that do not begin with the tenant column, each for a stated reason. A unique one
-    /// tells a tenant what others have.
-    #[must_use]
-    pub fn spanning_indexes(mut self, indexes: &[&str]) -> Self {
-        self.spanning_indexes = strings(indexes);
-        self
-    }
-
-    /// Foreign keys to tables that belong to no tenant, by name. An application that may write
-    /// their columns learns which rows exist there.
-    #[must_use]
-    pub fn global_references(mut self, constraints: &[&str]) -> Self {
-        self.global_references = strings(constraints);
-        self
-    }
-
-    /// Rights of a role beside the application, such as a door: `"SELECT, INSERT"`.
-    #[must_use]
-    pub fn grant(mut self, privileges: &str, role: &str) -> Self {
-        self.grants.push((privileges.to_owned(), role.to_owned()));
-        self
-    }
-
-    /// The call that makes all of it as it should be.
-    pub(super) fn protect(&self) -> String {
-        let mut call = format!(
-            "SELECT tenancy.protect({}, write_role => '{}'",
-            literal(&self.name),
-            self.write_role
-        );
-        if let Some(door) = &self.door {
-            call.push_str(&format!(", door => {}", literal(door)));
-        }
-        if self.tenant_column != "tenant_id" {
-            call.push_str(&format!(
-                ", tenant_column => {}",
-                literal(&self.tenant_column)
-            ));
-        }
-        call.push_str(&format!(", commands => '{{{}}}'", self.commands.join(",")));
-        if let Some(columns) = &self.update_columns {
-            call.push_str(&format!(", update_columns => '{{{}}}'", columns.join(",")));
-        }
-        call.push_str(");");
-        call
-    }
-}
-
 /// A table that belongs to no tenant.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -397,69 +280,6 @@ impl Table {
     }
 }
 
-/// A function, known by its signature and the digest of its definition.
-///
-/// The digest is SHA-256 in hex over language, volatility, arguments, result and body, the same
-/// on every version of PostgreSQL; [`verify`](crate::verify::verify()) prints it where it
-/// differs.
-#[derive(Debug, Clone)]
-pub struct Function {
-    pub(super) signature: String,
-    pub(super) owner: String,
-    pub(super) digest: String,
-    pub(super) rights: Rights,
-    pub(super) pinned: bool,
-    callers: Vec<String>,
-}
-
-/// With whose rights a function runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rights {
-    Definer,
-    Invoker,
-}
-
-impl Function {
-    /// SECURITY DEFINER with a pinned search_path. The signature is `schema.name(type,type)`.
-    #[must_use]
-    pub fn definer(signature: &str, owner: &str, digest: &str) -> Self {
-        Self {
-            signature: signature.to_owned(),
-            owner: owner.to_owned(),
-            digest: digest.to_owned(),
-            rights: Rights::Definer,
-            pinned: true,
-            callers: Vec::new(),
-        }
-    }
-
-    /// Runs with the caller's rights, its search_path pinned all the same.
-    #[must_use]
-    pub fn invoker(signature: &str, owner: &str, digest: &str) -> Self {
-        Self {
-            rights: Rights::Invoker,
-            ..Self::definer(signature, owner, digest)
-        }
-    }
-
-    /// An SQL function with `RETURN` or `BEGIN ATOMIC`: its names were resolved when it was
-    /// made, so it sets no search_path, and PostgreSQL can inline it.
-    #[must_use]
-    pub fn inline(signature: &str, owner: &str, digest: &str) -> Self {
-        Self {
-            pinned: false,
-            ..Self::invoker(signature, owner, digest)
-        }
-    }
-
-    /// The roles beside its owner that may call it.
-    #[must_use]
-    pub fn callers(mut self, roles: &[&str]) -> Self {
-        self.callers = strings(roles);
-        self
-    }
-}
-
 fn owned(name: &str, owner: &str) -> Owned {
     Owned {
         name: name.to_owned(),
@@ -467,7 +287,7 @@ fn owned(name: &str, owner: &str) -> Owned {
     }
 }
 
-fn strings(words: &[&str]) -> Vec<String> {
+pub(super) fn strings(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
@@ -502,24 +322,5 @@ mod tests {
         );
         assert_eq!(single_privileges("UPDATE (a)"), ["UPDATE (a)"]);
         assert_eq!(single_privileges("EXECUTE"), ["EXECUTE"]);
-    }
-
-    #[test]
-    fn the_call_of_protect_is_the_one_of_the_migration() {
-        assert_eq!(
-            TenantTable::new("public.notes").protect(),
-            "SELECT tenancy.protect('public.notes', write_role => 'member', commands => '{select,insert,update,delete}');"
-        );
-        assert_eq!(
-            TenantTable::new("public.t")
-                .write_role(Role::Admin)
-                .door("d")
-                .tenant_column("id")
-                .commands(&["select", "update"])
-                .update_columns(&["a", "b"])
-                .protect(),
-            "SELECT tenancy.protect('public.t', write_role => 'admin', door => 'd', tenant_column => 'id', \
-             commands => '{select,update}', update_columns => '{a,b}');"
-        );
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn check(
     for row in &rows {
         row.judge(catalog, report);
     }
-    report.count("default privileges", rows.len());
+    report.count("default_privileges", rows.len());
     Ok(())
 }
 

@@ -19,10 +19,10 @@ pub(super) fn check(
         if let Some(remedy) = key.crossing(catalog) {
             report.find(
                 "foreign_key_plain",
-                &key.object(),
+                &key.source,
                 format!(
-                    "The foreign key to {} does not begin with the tenant on both sides: {}.",
-                    key.target, key.definition
+                    "Foreign key {} does not begin with the tenant on both sides: {}.",
+                    key.name, key.definition
                 ),
                 remedy,
             );
@@ -30,10 +30,10 @@ pub(super) fn check(
         if !key.harmless {
             report.find(
                 "foreign_key_action",
-                &key.object(),
+                &key.source,
                 format!(
-                    "The foreign key sets columns of rows that nobody wrote: {}.",
-                    key.definition
+                    "Foreign key {} sets columns of rows that nobody wrote: {}.",
+                    key.name, key.definition
                 ),
                 key.replacement(&key.columns, &key.target_columns, ""),
             );
@@ -41,8 +41,8 @@ pub(super) fn check(
         if !key.enforced {
             report.find(
                 "foreign_key_not_enforced",
-                &key.object(),
-                "The foreign key is not enforced.",
+                &key.source,
+                format!("Foreign key {} is not enforced.", key.name),
                 format!(
                     "ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED;",
                     key.source, key.name
@@ -51,8 +51,11 @@ pub(super) fn check(
         } else if !key.valid {
             report.find(
                 "foreign_key_not_enforced",
-                &key.object(),
-                "The foreign key was never checked for the rows that were there before it.",
+                &key.source,
+                format!(
+                    "Foreign key {} was never checked for the rows that were there before it.",
+                    key.name
+                ),
                 format!(
                     "ALTER TABLE {} VALIDATE CONSTRAINT {};",
                     key.source, key.name
@@ -60,7 +63,7 @@ pub(super) fn check(
             );
         }
     }
-    report.count("foreign keys", keys.len());
+    report.count("foreign_keys", keys.len());
     Ok(())
 }
 
@@ -75,6 +78,8 @@ SELECT quote_ident(k.conname) AS name,
         AS target_columns,
     k.confdeltype IN ('a', 'r', 'c') AND k.confupdtype IN ('a', 'r', 'c') AS harmless,
     k.confdeltype = 'c' AS cascades,
+    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attname = 'tenant_id'
+        AND a.atttypid = 'uuid'::regtype AND NOT a.attisdropped) AS names_tenant,
     k.convalidated AS valid, coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) AS enforced,
     pg_get_constraintdef(k.oid) AS definition
 FROM pg_constraint k
@@ -99,6 +104,9 @@ struct ForeignKey {
     harmless: bool,
     #[diesel(sql_type = Bool)]
     cascades: bool,
+    /// Whether its table has a tenant_id.
+    #[diesel(sql_type = Bool)]
+    names_tenant: bool,
     #[diesel(sql_type = Bool)]
     valid: bool,
     #[diesel(sql_type = Bool)]
@@ -108,10 +116,6 @@ struct ForeignKey {
 }
 
 impl ForeignKey {
-    fn object(&self) -> String {
-        format!("{} on {}", self.name, self.source)
-    }
-
     /// What mends it, if it may cross from one tenant to another.
     fn crossing(&self, catalog: &Catalog) -> Option<String> {
         let source = catalog.find_tenant_table(&self.source);
@@ -128,23 +132,36 @@ impl ForeignKey {
             // A table without tenants still names the tenant of the row that it means.
             (None, Some(target)) => {
                 (!led(&self.target_columns, &target.tenant_column)).then(|| {
-                    format!(
-                        "-- refer to {} by ({}, …)",
-                        self.target, target.tenant_column
-                    )
+                    if self.names_tenant {
+                        self.composite("tenant_id", &target.tenant_column)
+                    } else {
+                        format!(
+                            "-- refer to {} by ({}, …)",
+                            self.target, target.tenant_column
+                        )
+                    }
                 })
             }
             (Some(source), Some(target)) => {
                 let holds = led(&self.columns, &source.tenant_column)
                     && led(&self.target_columns, &target.tenant_column);
-                (!holds).then(|| {
-                    let columns = with_first(&self.columns, &source.tenant_column);
-                    let target_columns = with_first(&self.target_columns, &target.tenant_column);
-                    let action = if self.cascades { " ON DELETE CASCADE" } else { "" };
-                    self.replacement(&columns, &target_columns, action)
-                })
+                (!holds).then(|| self.composite(&source.tenant_column, &target.tenant_column))
             }
         }
+    }
+
+    /// The same key with the tenant in front, on both sides.
+    fn composite(&self, column: &str, target_column: &str) -> String {
+        let action = if self.cascades {
+            " ON DELETE CASCADE"
+        } else {
+            ""
+        };
+        self.replacement(
+            &with_first(&self.columns, column),
+            &with_first(&self.target_columns, target_column),
+            action,
+        )
     }
 
     fn replacement(&self, columns: &[String], target_columns: &[String], action: &str) -> String {
@@ -169,7 +186,7 @@ impl ForeignKey {
 }
 
 /// The same columns, this one in front.
-fn with_first(columns: &[String], first: &String) -> Vec<String> {
-    let others = columns.iter().filter(|column| *column != first);
-    std::iter::once(first).chain(others).cloned().collect()
+fn with_first(columns: &[String], first: &str) -> Vec<String> {
+    let others = columns.iter().filter(|column| *column != first).cloned();
+    std::iter::once(first.to_owned()).chain(others).collect()
 }

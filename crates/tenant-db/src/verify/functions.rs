@@ -4,9 +4,10 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
 
-use super::catalog::{Catalog, Function, Rights};
+use super::catalog::Catalog;
 use super::definition::definition;
-use super::kernel::ALLOWS_ALL;
+use super::function::{Function, Rights};
+use super::kernel::{ALLOWS_ALL, AUTHORIZE, SCRIPT};
 use super::report::Report;
 use crate::error::Error;
 
@@ -87,14 +88,15 @@ fn missing(declared: &Function, catalog: &Catalog, report: &mut Report) {
         .filter(|grant| grant.object == object)
         .map(|grant| format!("\nGRANT {} ON {object} TO {};", grant.privilege, grant.role))
         .collect();
+    let remedy = match known_definition(catalog, signature) {
+        Some(statement) => format!("SET ROLE {owner};\n{statement}\nRESET ROLE;{grants}"),
+        None => format!("-- run the CREATE FUNCTION of {signature} as {owner}"),
+    };
     report.find(
         "function_missing",
         signature,
         "The function is not there.",
-        format!(
-            "SET ROLE {owner};\n{}\nRESET ROLE;{grants}",
-            defined(catalog, declared)
-        ),
+        remedy,
     );
 }
 
@@ -178,21 +180,22 @@ fn definition_differs(declared: &Function, found: &Found, catalog: &Catalog, rep
             ),
         )
     };
-    report.find(
-        code,
-        &declared.signature,
-        message,
-        defined(catalog, declared),
-    );
+    let signature = &declared.signature;
+    let remedy = known_definition(catalog, signature).unwrap_or_else(|| {
+        format!("-- run the CREATE OR REPLACE FUNCTION of {signature} again, or declare the one that is there")
+    });
+    report.find(code, signature, message, remedy);
 }
 
 /// The statement that makes the function as declared, where the catalog has it.
-fn defined(catalog: &Catalog, function: &Function) -> String {
-    match definition(&catalog.scripts, &function.signature) {
-        Some(statement) => statement,
-        None => format!(
-            "-- run the CREATE OR REPLACE FUNCTION of {} again",
-            function.signature
-        ),
-    }
+///
+/// Never the `tenancy.authorize` that lets all in: who replaced it wants their own.
+fn known_definition(catalog: &Catalog, signature: &str) -> Option<String> {
+    let scripts: Vec<&str> = catalog
+        .scripts
+        .iter()
+        .copied()
+        .filter(|script| signature != AUTHORIZE || *script != SCRIPT)
+        .collect();
+    definition(&scripts, signature)
 }

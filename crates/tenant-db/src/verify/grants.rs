@@ -7,9 +7,13 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text};
 
-use super::catalog::{APP, Catalog, Grant, TenantTable};
+use super::catalog::{APP, Catalog, Grant, OWNER};
 use super::report::Report;
+use super::tenant_table::TenantTable;
 use crate::error::Error;
+
+/// The parameter that holds the context.
+const SLOT: &str = "PARAMETER backtrace_functions";
 
 pub(super) fn check(
     conn: &mut PgConnection,
@@ -21,12 +25,15 @@ pub(super) fn check(
     let columns: Vec<Column> = diesel::sql_query(COLUMNS).load(conn)?;
     let wanted = wanted(catalog, &database.name, &columns);
 
-    let objects: BTreeSet<&str> = rows.iter().map(|row| row.object.as_str()).collect();
-    let found: BTreeSet<Grant> = rows.iter().filter_map(Row::grant).collect();
+    let objects: BTreeMap<&str, bool> = rows
+        .iter()
+        .map(|row| (row.object.as_str(), row.owned))
+        .collect();
+    let found: BTreeSet<Grant> = rows.iter().filter_map(|row| row.grant(catalog)).collect();
     for (object, role, privileges) in by_role(found.difference(&wanted)) {
         let privileges: Vec<&str> = privileges
             .into_iter()
-            .filter(|privilege| !is_harmless(object, role, privilege))
+            .filter(|privilege| !is_harmless(catalog, object, role, privilege))
             .collect();
         if !privileges.is_empty() {
             excess(object, role, &privileges, &wanted, report);
@@ -34,18 +41,22 @@ pub(super) fn check(
     }
     for (object, role, privileges) in by_role(wanted.difference(&found)) {
         // What is not there at all is a finding of its own.
-        if objects.contains(object) || object.starts_with("PARAMETER ") {
+        let grantable = match objects.get(object) {
+            Some(owned) => !(*owned && role == OWNER),
+            None => object.starts_with("PARAMETER "),
+        };
+        if grantable {
             let list = privileges.join(", ");
             report.find(
                 "grant_missing",
-                object,
+                short_name(object),
                 format!("{role} lacks {list}."),
                 format!("GRANT {list} ON {object} TO {role};"),
             );
         }
     }
     for row in rows.iter().filter(|row| row.grantable) {
-        if let Some(grant) = row.grant() {
+        if let Some(grant) = row.grant(catalog) {
             hand_on(&grant, report);
         }
     }
@@ -53,8 +64,8 @@ pub(super) fn check(
     Ok(())
 }
 
-/// All rights but those of owners and of superusers, who need none. An object without any is one
-/// row without a role. Objects of PostgreSQL itself and of extensions are for `builtins`.
+/// All rights but those of owners, who need none. An object without any is one row without a
+/// role. Objects of PostgreSQL itself and of extensions are for `builtins`.
 const GRANTS: &str = "
 WITH member AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
 object (name, columns, owner, acl) AS (
@@ -86,19 +97,25 @@ object (name, columns, owner, acl) AS (
     UNION ALL
     SELECT 'PARAMETER ' || parname, '', 10::oid, paracl FROM pg_parameter_acl
 )
-SELECT o.name AS object, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS role,
-    a.privilege_type || o.columns AS privilege, coalesce(a.is_grantable, false) AS grantable
+SELECT o.name AS object, pg_get_userbyid(o.owner) = 'rowhouse_owner' AS owned, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS role,
+    coalesce(r.rolsuper, false) AS superuser, a.privilege_type || o.columns AS privilege,
+    coalesce(a.is_grantable, false) AS grantable
 FROM object o
 LEFT JOIN (LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee)
-    ON a.grantee <> o.owner AND NOT coalesce(r.rolsuper, false)
+    ON a.grantee <> o.owner
 ORDER BY 1, 2, 3";
 
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Text)]
     object: String,
+    /// Whether the owner of the tables owns it, and so needs no grant.
+    #[diesel(sql_type = Bool)]
+    owned: bool,
     #[diesel(sql_type = Nullable<Text>)]
     role: Option<String>,
+    #[diesel(sql_type = Bool)]
+    superuser: bool,
     #[diesel(sql_type = Nullable<Text>)]
     privilege: Option<String>,
     #[diesel(sql_type = Bool)]
@@ -106,10 +123,16 @@ struct Row {
 }
 
 impl Row {
-    fn grant(&self) -> Option<Grant> {
+    /// None for an object without any, and for a superuser who is no role of ours: nothing is
+    /// added to what such a one may do.
+    fn grant(&self, catalog: &Catalog) -> Option<Grant> {
+        let role = self.role.clone()?;
+        if self.superuser && catalog.find_role(&role).is_none() {
+            return None;
+        }
         Some(Grant {
             object: self.object.clone(),
-            role: self.role.clone()?,
+            role,
             privilege: self.privilege.clone()?,
         })
     }
@@ -177,11 +200,14 @@ fn privileges(table: &TenantTable, columns: &[Column]) -> Vec<String> {
     privileges
 }
 
-/// What PostgreSQL gives to PUBLIC and the isolation does not rely on: to come in and to look up
-/// names. An administrator may revoke it, or grant it to a role of theirs.
-fn is_harmless(object: &str, role: &str, privilege: &str) -> bool {
+/// What PostgreSQL gives to PUBLIC and the isolation does not rely on, to come in and to look up
+/// names: an administrator may revoke it, or grant it to a role of theirs. And parameters of the
+/// cluster, other than the slot, for roles that are no concern of this database.
+fn is_harmless(catalog: &Catalog, object: &str, role: &str, privilege: &str) -> bool {
+    let outside = role != "PUBLIC" && catalog.find_role(role).is_none();
     (object.starts_with("DATABASE ") && privilege == "CONNECT")
         || (object == "SCHEMA public" && privilege == "USAGE" && role == "PUBLIC")
+        || (object.starts_with("PARAMETER ") && object != SLOT && outside)
 }
 
 /// Grants in bundles: object, role, privileges.
@@ -200,6 +226,14 @@ fn by_role<'a>(
         .map(|((object, role), privileges)| (object, role, privileges))
 }
 
+/// The name under which other findings speak of the same object.
+pub(super) fn short_name(object: &str) -> &str {
+    ["TABLE ", "SEQUENCE ", "FUNCTION "]
+        .iter()
+        .find_map(|kind| object.strip_prefix(kind))
+        .unwrap_or(object)
+}
+
 fn excess(
     object: &str,
     role: &str,
@@ -215,26 +249,22 @@ fn excess(
     let list = privileges.join(", ");
     let mut remedy = format!("REVOKE {list} ON {object} FROM {role} CASCADE;");
     // REVOKE of a table's UPDATE takes that of its columns along.
-    for privilege in privileges
+    let of_columns: Vec<&str> = wanted
         .iter()
-        .filter(|privilege| !privilege.contains('('))
-    {
-        for grant in wanted {
-            let of_column = grant
-                .privilege
-                .strip_prefix(privilege)
-                .is_some_and(|rest| rest.starts_with(" ("));
-            if grant.object == object && grant.role == role && of_column {
-                remedy.push_str(&format!(
-                    "\nGRANT {} ON {object} TO {role};",
-                    grant.privilege
-                ));
-            }
-        }
+        .filter(|grant| grant.object == object && grant.role == role)
+        .filter_map(|grant| Some((grant, grant.privilege.split_once(" (")?.0)))
+        .filter(|(_, privilege)| privileges.contains(privilege))
+        .map(|(grant, _)| grant.privilege.as_str())
+        .collect();
+    if !of_columns.is_empty() {
+        remedy.push_str(&format!(
+            "\nGRANT {} ON {object} TO {role};",
+            of_columns.join(", ")
+        ));
     }
     report.find(
         code,
-        object,
+        short_name(object),
         format!("{role} has {list}, which nobody declared."),
         remedy,
     );
@@ -248,7 +278,7 @@ fn hand_on(grant: &Grant, report: &mut Report) {
     } = grant;
     report.find(
         "grant_option",
-        object,
+        short_name(object),
         format!("{role} may hand on {privilege}."),
         format!("REVOKE GRANT OPTION FOR {privilege} ON {object} FROM {role} CASCADE;"),
     );

@@ -5,8 +5,9 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use super::catalog::{Catalog, TenantTable};
+use super::catalog::Catalog;
 use super::report::Report;
+use super::tenant_table::TenantTable;
 use crate::error::Error;
 
 pub(super) fn check(
@@ -19,11 +20,8 @@ pub(super) fn check(
         if !index.valid {
             report.find(
                 "index_invalid",
-                &index.name,
-                format!(
-                    "The index of {} is not valid: it enforces nothing.",
-                    index.table_name
-                ),
+                &index.table_name,
+                format!("Index {} is not valid: it enforces nothing.", index.name),
                 format!("REINDEX INDEX {};", index.name),
             );
         }
@@ -67,8 +65,8 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, format('%I.%I', tn.nspname
         FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS key (number, position)
         LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.number
         WHERE key.position <= i.indnkeyatts ORDER BY key.position) AS columns,
-    i.indisexclusion AND NOT coalesce((SELECT o.oprname = '=' FROM pg_operator o WHERE o.oid = k.conexclop[1]), false)
-        AS across
+    i.indisexclusion AS exclusion,
+    coalesce((SELECT o.oprname <> '=' FROM pg_operator o WHERE o.oid = k.conexclop[1]), false) AS across
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
@@ -95,45 +93,47 @@ struct Index {
     /// An expression is an empty string.
     #[diesel(sql_type = Array<Text>)]
     columns: Vec<String>,
-    /// An exclusion that compares the tenants by anything but equality.
+    #[diesel(sql_type = Bool)]
+    exclusion: bool,
+    /// An exclusion that compares its first column by anything but equality.
     #[diesel(sql_type = Bool)]
     across: bool,
 }
 
 impl Index {
     fn judge(&self, table: &TenantTable, report: &mut Report) {
-        let bare = self.name.rsplit('.').next().unwrap_or_default();
         let leads = self.columns.first() == Some(&table.tenant_column) && !self.across;
-        if leads || table.spanning_indexes.iter().any(|name| name == bare) {
+        let declared = table
+            .spanning_indexes
+            .iter()
+            .any(|name| self.name.ends_with(&format!(".{name}")));
+        if leads || declared {
             return;
         }
-        let column = &table.tenant_column;
-        let (code, message) = if self.primary {
-            (
-                "primary_key",
-                format!(
-                    "The primary key of {} does not begin with {column}.",
-                    table.name
-                ),
-            )
-        } else if self.unique || self.across {
+        let (code, noun, why) = if self.primary {
+            ("primary_key", "Primary key", "it lets two tenants collide")
+        } else if self.unique || self.exclusion {
             (
                 "unique_key",
-                format!(
-                    "The unique key of {} does not begin with {column}: a tenant learns what others have.",
-                    table.name
-                ),
+                "Unique key",
+                "a tenant learns what others have",
             )
         } else {
             (
                 "index_order",
-                format!(
-                    "The index of {} does not begin with {column}: it is read past other tenants' rows.",
-                    table.name
-                ),
+                "Index",
+                "it is read past other tenants' rows",
             )
         };
-        report.find(code, &self.name, message, self.remedy(table));
+        report.find(
+            code,
+            &table.name,
+            format!(
+                "{noun} {} does not begin with {}: {why}.",
+                self.name, table.tenant_column
+            ),
+            self.remedy(table),
+        );
     }
 
     fn remedy(&self, table: &TenantTable) -> String {
@@ -145,7 +145,7 @@ impl Index {
             .collect();
         let columns = columns.join(", ");
         match &self.constraint_name {
-            Some(constraint) if self.unique => {
+            Some(constraint) if !self.exclusion => {
                 let kind = if self.primary {
                     "PRIMARY KEY"
                 } else {

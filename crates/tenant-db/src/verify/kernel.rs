@@ -1,10 +1,17 @@
 //! What tenant-db itself brings into a database: the declared side of its bootstrap and of its
 //! migrations, and the first entries of every catalog.
 
-use super::catalog::{APP, Catalog, Function, OWNER, Part, Table};
+use super::catalog::{APP, Catalog, OWNER, Part, Table};
+use super::function::Function;
 
 /// The role that owns schema `tenancy` and alone may write the slot.
 const TENANCY: &str = "rowhouse_tenancy";
+
+/// What decides who may enter a context.
+pub(super) const AUTHORIZE: &str = "tenancy.authorize(text,uuid,text,uuid,text,integer)";
+
+/// Where the functions are defined.
+pub(super) const SCRIPT: &str = include_str!("../../migrations/00000000000000_tenancy/up.sql");
 
 /// The digest of the `tenancy.authorize` that the migration ships for embedders to replace.
 pub(super) const ALLOWS_ALL: &str =
@@ -28,9 +35,7 @@ pub(super) fn catalog() -> Catalog {
         .grant("USAGE", "LANGUAGE sql", TENANCY)
         .table(Table::new("tenancy.seal_key", TENANCY))
         .object("extension", "plpgsql")
-        .script(include_str!(
-            "../../migrations/00000000000000_tenancy/up.sql"
-        ));
+        .script(SCRIPT);
     functions().into_iter().fold(catalog, Catalog::function)
 }
 
@@ -114,11 +119,7 @@ fn functions() -> [Function; 18] {
             "6fa94dc2f4123849bd2bedd252ec930cbb0ad6e5ed5e393e4480d3d4e15e0fc6",
         )
         .callers(&[OWNER, APP]),
-        Function::invoker(
-            "tenancy.authorize(text,uuid,text,uuid,text,integer)",
-            TENANCY,
-            ALLOWS_ALL,
-        ),
+        Function::invoker(AUTHORIZE, TENANCY, ALLOWS_ALL),
         Function::definer(
             "tenancy.enter(text)",
             TENANCY,

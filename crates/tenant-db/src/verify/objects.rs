@@ -18,7 +18,7 @@ pub(super) fn check(
     for object in &objects {
         object.judge(catalog, report);
     }
-    report.count("other objects", objects.len());
+    report.count("other_objects", objects.len());
     Ok(())
 }
 

@@ -4,9 +4,10 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text};
 
-use super::catalog::{Catalog, TenantTable};
+use super::catalog::Catalog;
 use super::literal;
 use super::report::Report;
+use super::tenant_table::TenantTable;
 use crate::error::Error;
 
 /// The restrictive policy that no other one can widen.
@@ -20,7 +21,7 @@ pub(super) fn check(
     let found = load(conn)?;
     for table in &catalog.tenant_tables {
         for wanted in wanted(table) {
-            let name = format!("{} on {}", wanted.name, table.name);
+            let name = &wanted.name;
             let (missing, changed) = if wanted.name == GUARD {
                 ("guard_missing", "guard_changed")
             } else {
@@ -30,12 +31,21 @@ pub(super) fn check(
                 .iter()
                 .find(|p| p.table_name == table.name && p.name == wanted.name)
             {
-                None => report.find(missing, &name, "The policy is not there.", table.protect()),
+                None => report.find(
+                    missing,
+                    &table.name,
+                    format!("Policy {name} is not there."),
+                    table.protect(),
+                ),
                 Some(found) if found.body() == wanted.body() => {}
                 Some(found) => report.find(
                     changed,
-                    &name,
-                    format!("The policy reads {}, not {}.", found.body(), wanted.body()),
+                    &table.name,
+                    format!(
+                        "Policy {name} reads {}, not {}.",
+                        found.body(),
+                        wanted.body()
+                    ),
                     table.protect(),
                 ),
             }
@@ -48,8 +58,12 @@ pub(super) fn check(
         if !declared {
             report.find(
                 "policy_unknown",
-                &format!("{} on {}", policy.name, policy.table_name),
-                format!("The policy is not of tenancy.protect: {}.", policy.body()),
+                &policy.table_name,
+                format!(
+                    "Policy {} is not of tenancy.protect: {}.",
+                    policy.name,
+                    policy.body()
+                ),
                 format!("DROP POLICY {} ON {};", policy.name, policy.table_name),
             );
         }

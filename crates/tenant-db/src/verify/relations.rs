@@ -5,8 +5,9 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use super::catalog::{Catalog, OWNER, TenantTable};
+use super::catalog::{Catalog, OWNER};
 use super::report::Report;
+use super::tenant_table::TenantTable;
 use crate::error::Error;
 
 pub(super) fn check(

@@ -1,4 +1,4 @@
-//! Schemas and the database itself: who owns them.
+//! Schemas, and who owns them.
 
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ pub(super) fn check(
             None => {
                 report.find(
                     "schema_missing",
-                    &declared.name,
+                    &format!("SCHEMA {}", declared.name),
                     "The schema is not there.",
                     format!(
                         "CREATE SCHEMA {} AUTHORIZATION {};",
@@ -33,7 +33,7 @@ pub(super) fn check(
         if *owner != declared.owner {
             report.find(
                 "owner",
-                name,
+                &format!("SCHEMA {name}"),
                 format!("The schema belongs to {owner}, not to {}.", declared.owner),
                 format!("ALTER SCHEMA {name} OWNER TO {};", declared.owner),
             );
@@ -45,7 +45,7 @@ pub(super) fn check(
         } else if !catalog.schemas.iter().any(|s| s.name == schema.name) {
             report.find(
                 "schema_unknown",
-                &schema.name,
+                &format!("SCHEMA {}", schema.name),
                 "The schema is not declared.",
                 format!(
                     "-- declare it in the catalog, or: DROP SCHEMA {};",
@@ -55,8 +55,6 @@ pub(super) fn check(
         }
     }
     report.count("schemas", schemas.len());
-    let found: Schema = diesel::sql_query(DATABASE).get_result(conn)?;
-    database(&found, catalog, report);
     Ok(())
 }
 
@@ -65,7 +63,7 @@ fn public(schema: &Schema, report: &mut Report) {
     if !schema.superuser && schema.owner != "pg_database_owner" && schema.owner != OWNER {
         report.find(
             "owner",
-            &schema.name,
+            "SCHEMA public",
             format!(
                 "The schema belongs to {}, which could replace every table in it.",
                 schema.owner
@@ -75,40 +73,11 @@ fn public(schema: &Schema, report: &mut Report) {
     }
 }
 
-fn database(database: &Schema, catalog: &Catalog, report: &mut Report) {
-    let Schema { name, owner, .. } = database;
-    let object = format!("DATABASE {name}");
-    if owner == OWNER || database.superuser {
-        return;
-    }
-    if catalog.find_role(owner).is_some() {
-        report.find(
-            "owner",
-            &object,
-            format!("The database belongs to {owner}, which could drop every table in it."),
-            format!("ALTER DATABASE {name} OWNER TO {OWNER};"),
-        );
-    } else {
-        report.warn(
-            "role_outside",
-            &object,
-            format!(
-                "The database belongs to {owner}, no superuser, which could drop every table in it."
-            ),
-            "-- know who holds it",
-        );
-    }
-}
-
 const SCHEMAS: &str = "
 SELECT quote_ident(n.nspname) AS name, quote_ident(r.rolname) AS owner, r.rolsuper AS superuser
 FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
 WHERE (n.oid >= 16384 OR n.nspname = 'public') AND n.nspname !~ '^pg_(toast_)?temp_'
 ORDER BY 1";
-
-const DATABASE: &str = "
-SELECT quote_ident(d.datname) AS name, quote_ident(r.rolname) AS owner, r.rolsuper AS superuser
-FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba WHERE d.datname = current_database()";
 
 #[derive(QueryableByName)]
 struct Schema {

@@ -4,9 +4,10 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use super::catalog::{Catalog, TenantTable};
+use super::catalog::Catalog;
 use super::literal;
 use super::report::Report;
+use super::tenant_table::TenantTable;
 use crate::error::Error;
 
 pub(super) fn check(
@@ -18,18 +19,21 @@ pub(super) fn check(
     let wanted = wanted(catalog);
     for wanted in &wanted {
         let same = |found: &&Found| found.table_name == wanted.table && found.name == wanted.name;
-        let object = format!("{} on {}", wanted.name, wanted.table);
+
         match found.iter().find(same) {
             None => report.find(
                 "trigger_missing",
-                &object,
-                "The trigger is not there.",
+                &wanted.table,
+                format!("Trigger {} is not there.", wanted.name),
                 wanted.remedy.clone(),
             ),
             Some(found) if found.definition != wanted.definition => report.find(
                 "trigger_changed",
-                &object,
-                format!("The trigger is not as declared: {}.", found.definition),
+                &wanted.table,
+                format!(
+                    "Trigger {} is not as declared: {}.",
+                    found.name, found.definition
+                ),
                 wanted.remedy.clone(),
             ),
             Some(_) => {}
@@ -69,27 +73,27 @@ impl Found {
         let Self {
             table_name, name, ..
         } = self;
-        let object = format!("{name} on {table_name}");
+
         let declared = wanted
             .iter()
             .any(|wanted| wanted.table == *table_name && wanted.name == *name);
         if !self.internal && !declared {
             report.find(
                 "trigger_unknown",
-                &object,
-                format!("The trigger is not declared: {}.", self.definition),
+                table_name,
+                format!("Trigger {name} is not declared: {}.", self.definition),
                 format!("DROP TRIGGER {name} ON {table_name};"),
             );
         } else if !self.fires {
-            let what = if self.internal {
-                "The trigger, which holds a foreign key, does not fire."
+            let part = if self.internal {
+                ", which holds a foreign key,"
             } else {
-                "The trigger does not fire."
+                ""
             };
             report.find(
                 "trigger_disabled",
-                &object,
-                what,
+                table_name,
+                format!("Trigger {name}{part} does not fire."),
                 format!("ALTER TABLE {table_name} ENABLE TRIGGER {name};"),
             );
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tenant_db::diesel::connection::SimpleConnection as _;
-use tenant_db::diesel::prelude::*;
 use tenant_db::{Error, TenantDb};
 
 use crate::fixtures::{Scene, Tenant, add, eventually, pid, pid_of};
@@ -160,7 +159,10 @@ fn a_closure_is_never_run_a_second_time() {
             acme.add(conn, "Perhaps")?;
             Ok::<_, Error>(())
         });
-        assert!(matches!(result, Err(Error::OutcomeUnknown(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(Error::OutcomeUnknown(_))),
+            "{result:?}"
+        );
         assert_eq!(ran.load(Ordering::SeqCst), 1);
     }
     // The first COMMIT never arrived, the second one did: nobody could tell them apart.
@@ -188,7 +190,10 @@ fn a_backend_that_dies_in_commit_leaves_the_outcome_unknown() {
     let db = scene.connect(1);
     let before = pid_of(&db, &scene.acme);
     let result = add(&db, &scene.acme, "Deadly");
-    assert!(matches!(result, Err(Error::OutcomeUnknown(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(Error::OutcomeUnknown(_))),
+        "{result:?}"
+    );
     add(&db, &scene.acme, "Harmless").unwrap();
     assert_eq!(scene.names(), ["Harmless"]);
     assert_ne!(pid_of(&db, &scene.acme), before);

@@ -14,6 +14,7 @@ mod interleaved;
 mod losses;
 mod outage;
 mod own_cluster;
+mod prologue;
 mod reads;
 mod roles;
 mod round_trips;

@@ -13,10 +13,25 @@ const OTHER: Uuid = Uuid::from_u128(20);
 fn while_postgresql_is_gone_transactions_fail_in_time_and_afterwards_succeed_again() {
     let mut cluster = OwnCluster::start();
     let db = cluster.connect(3);
-    write(&db, OTHER, "Of somebody else").unwrap();
+    let (mut acknowledged, mut unknown) = (0, 0);
     for round in 0..2 {
         write(&db, TENANT, &format!("Before outage {round}")).unwrap();
         cluster.kill();
+        // Backends outlive their postmaster for a moment, and what they answer holds.
+        eventually("the last backend has noticed", || {
+            match write(&db, OTHER, "While it went down") {
+                Ok(()) => {
+                    acknowledged += 1;
+                    None
+                }
+                Err(Error::OutcomeUnknown(_)) => {
+                    unknown += 1;
+                    None
+                }
+                Err(Error::Unavailable(_)) => Some(()),
+                Err(error) => panic!("{error:?}"),
+            }
+        });
         // More callers than connections: each gets an answer.
         let callers: Vec<_> = (0..12)
             .map(|_| {
@@ -53,7 +68,8 @@ fn while_postgresql_is_gone_transactions_fail_in_time_and_afterwards_succeed_aga
             "Before outage 1"
         ]
     );
-    assert_eq!(titles(&db, OTHER).unwrap(), ["Of somebody else"]);
+    let written = titles(&db, OTHER).unwrap().len();
+    assert!((acknowledged..=acknowledged + unknown).contains(&written));
 }
 
 #[test]

@@ -43,7 +43,10 @@ async fn a_read_writes_nothing() {
         .await;
     let refused = matches!(
         &result,
-        Err(Error::Query(DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _)))
+        Err(Error::Query(DieselError::DatabaseError(
+            DatabaseErrorKind::ReadOnlyTransaction,
+            _
+        )))
     );
     assert!(refused, "{result:?}");
     // Nor by asking for it.

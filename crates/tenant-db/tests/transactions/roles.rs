@@ -65,7 +65,10 @@ fn a_role_that_could_see_past_the_policies_is_refused_by_name() {
         superuser.batch_execute(make).unwrap();
         let settings = PoolSettings::default();
         match TenantDb::connect(&cluster.url(role), seal_key(), &settings) {
-            Err(Error::RoleCanBypass { role: named, reason }) => {
+            Err(Error::RoleCanBypass {
+                role: named,
+                reason,
+            }) => {
                 assert_eq!((named.as_str(), reason), (role, expected));
             }
             result => panic!("{role}: {result:?}"),

@@ -3,7 +3,6 @@
 use tenant_db::diesel::connection::SimpleConnection as _;
 use tenant_db::diesel::connection::{AnsiTransactionManager, TransactionManager as _};
 use tenant_db::diesel::prelude::*;
-use tenant_db::diesel::sql_types::Integer;
 use tenant_db::diesel::{self, PgConnection, QueryResult, sql_query};
 use tenant_db::{Error, PoolSettings, ServiceDb};
 
@@ -193,17 +192,23 @@ fn a_connection_that_died_in_the_pool_costs_no_error() {
 
 #[test]
 fn a_connection_that_is_lost_during_the_closure_writes_nothing() {
-    let result = after(|conn| {
-        diesel::select(diesel::dsl::sql::<Integer>("1")).execute(conn)?;
-        // It may not end itself: nobody but a superuser may call pg_terminate_backend.
-        sql_query("SET idle_in_transaction_session_timeout = 1").execute(conn)?;
-        crate::fixtures::eventually("the backend has gone", || {
-            sql_query("SELECT 1").execute(conn).err()
-        });
+    let scene = Scene::new();
+    let db = connect(&scene);
+    let mut superuser = scene.database.superuser();
+    let result = db.run_blocking(move |conn| {
+        insert(conn, "Undone")?;
+        let kill = format!("SELECT pg_terminate_backend({}, 10000)", pid(conn)?);
+        superuser.batch_execute(&kill)?;
         insert(conn, "Too late")?;
-        Ok(())
+        Ok::<_, Error>(())
     });
     assert!(matches!(result, Err(Error::Unavailable(_))), "{result:?}");
+    db.run_blocking(|conn| {
+        insert(conn, "Kept")?;
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    assert_eq!(names(&scene), ["Kept"]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ const FAILURES: [(&str, Failure); 5] = [
 #[track_caller]
 fn each(
     work: fn(&mut TenantConn<'_>, &Tenant, Failure) -> Result<(), Error>,
-    check: fn(Result<(), Error>) -> bool,
+    check: fn(&Result<(), Error>) -> bool,
     names: &[&str],
 ) {
     let scene = Scene::new();
@@ -80,12 +80,12 @@ fn each(
         let acme = scene.acme;
         let result = db.run_blocking(acme.context(), move |conn| work(conn, &acme, failure));
         let told = format!("{what}: {result:?}");
-        assert!(check(result), "{told}");
+        assert!(check(&result), "{told}");
         assert_eq!(scene.names(), names, "{told}");
     }
 }
 
-fn is_swallowed(result: Result<(), Error>) -> bool {
+fn is_swallowed(result: &Result<(), Error>) -> bool {
     matches!(result, Err(Error::Swallowed))
 }
 

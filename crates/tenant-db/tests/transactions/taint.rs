@@ -3,7 +3,7 @@
 use tenant_db::diesel::prelude::*;
 use tenant_db::diesel::sql_query;
 use tenant_db::diesel::sql_types::Text;
-use tenant_db::{Error, TenantDb};
+use tenant_db::{Error, PoolSettings, TenantDb};
 
 use crate::fixtures::{Scene, Tenant, add, count, holds, pid_of};
 
@@ -131,6 +131,21 @@ fn what_a_rolled_back_transaction_would_have_left_costs_no_connection() {
     assert!(matches!(result, Err(Error::Busy)), "{result:?}");
     assert_eq!(setting(&db, &scene.globex, "statement_timeout"), "15s");
     assert_eq!(pid_of(&db, &scene.globex), before);
+}
+
+#[test]
+fn a_search_path_of_several_schemas_reaches_the_session() {
+    let scene = Scene::new();
+    let db = scene.connect_with(&PoolSettings {
+        connections: 1,
+        search_path: "public, pg_catalog, \"a \\ schema\"".to_owned(),
+        ..PoolSettings::default()
+    });
+    assert_eq!(
+        setting(&db, &scene.acme, "search_path"),
+        "public, pg_catalog, \"a \\ schema\""
+    );
+    add(&db, &scene.acme, "Written").unwrap();
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Holder {
         let thread = thread::spawn(move || {
             db.run_blocking(context, move |_| {
                 started.send(()).unwrap();
-                drop(released.recv());
+                let _ = released.recv();
                 Ok(())
             })
         });
@@ -208,6 +208,17 @@ fn whoever_waited_too_long_is_turned_away() {
 }
 
 #[test]
+fn the_longest_wait_of_all_is_no_overflow() {
+    let scene = Scene::new();
+    let db = scene.connect_with(&PoolSettings {
+        connections: 1,
+        queue_timeout_seconds: u64::MAX,
+        ..PoolSettings::default()
+    });
+    add(&db, &scene.acme, "Written").unwrap();
+}
+
+#[test]
 fn a_caller_that_went_away_before_its_turn_is_skipped() {
     let scene = Scene::new();
     let db = scene.connect(1);
@@ -236,13 +247,13 @@ fn a_caller_that_goes_away_during_its_turn_leaves_a_finished_transaction() {
     let (release, released) = mpsc::channel::<()>();
     let acme = scene.acme;
     {
-        let gone = db.run(acme.context(), move |conn| {
+        let mut gone = pin!(db.run(acme.context(), move |conn| {
             started.send(()).unwrap();
-            drop(released.recv());
+            let _ = released.recv();
             acme.add(conn, "Of one that went away")?;
             Ok(())
-        });
-        queue(pin!(gone));
+        }));
+        queue(gone.as_mut());
         starts.recv().unwrap();
     }
     drop(release);
@@ -285,7 +296,7 @@ fn the_last_handle_of_a_pool_may_be_dropped_while_a_transaction_runs() {
         thread::spawn(move || {
             db.run_blocking(acme.context(), move |conn| {
                 started.send(()).unwrap();
-                drop(released.recv());
+                let _ = released.recv();
                 acme.add(conn, "Finished")?;
                 Ok::<_, Error>(())
             })

@@ -97,16 +97,25 @@ pub(crate) fn is_prologue(sql: &str) -> bool {
     sql.contains("tenancy.enter")
 }
 
+/// What the two directions of one connection know of each other.
+#[derive(Default)]
+struct Exchange {
+    /// The client gets no more answers.
+    mute: AtomicBool,
+    /// The client has asked something.
+    awaits_answer: AtomicBool,
+}
+
 /// Serves one client to its end.
 fn pass_on(client: &UnixStream, heard: &Arc<Heard>) -> io::Result<()> {
     let server = UnixStream::connect(&heard.server)?;
-    let mute = Arc::new(AtomicBool::new(false));
+    let state = Arc::new(Exchange::default());
     let answers = {
-        let (heard, mute) = (Arc::clone(heard), Arc::clone(&mute));
+        let (heard, state) = (Arc::clone(heard), Arc::clone(&state));
         let (server, client) = (server.try_clone()?, client.try_clone()?);
-        thread::spawn(move || drop(pass_answers(&server, &client, &mute, &heard)))
+        thread::spawn(move || drop(pass_answers(&server, &client, &state, &heard)))
     };
-    drop(pass_questions(client, &server, &mute, heard));
+    drop(pass_questions(client, &server, &state, heard));
     drop(server.shutdown(Shutdown::Both));
     drop(client.shutdown(Shutdown::Both));
     drop(answers.join());
@@ -116,11 +125,12 @@ fn pass_on(client: &UnixStream, heard: &Arc<Heard>) -> io::Result<()> {
 fn pass_questions(
     mut client: &UnixStream,
     mut server: &UnixStream,
-    mute: &AtomicBool,
+    state: &Exchange,
     heard: &Heard,
 ) -> io::Result<()> {
     // The first message has no type.
     let startup = read_body(&mut client)?;
+    state.awaits_answer.store(true, Ordering::SeqCst);
     server.write_all(&framed(&startup))?;
     loop {
         let (kind, mut body) = read_message(&mut client)?;
@@ -133,10 +143,11 @@ fn pass_questions(
             match fate {
                 Fate::Arrives => {}
                 Fate::Lost => return Ok(()),
-                Fate::AnswerLost => mute.store(true, Ordering::SeqCst),
+                Fate::AnswerLost => state.mute.store(true, Ordering::SeqCst),
                 Fate::Becomes(sql) => body = [sql.as_bytes(), b"\0"].concat(),
             }
         }
+        state.awaits_answer.store(true, Ordering::SeqCst);
         server.write_all(&[&[kind], framed(&body).as_slice()].concat())?;
     }
 }
@@ -144,7 +155,7 @@ fn pass_questions(
 fn pass_answers(
     mut server: &UnixStream,
     mut client: &UnixStream,
-    mute: &AtomicBool,
+    state: &Exchange,
     heard: &Heard,
 ) -> io::Result<()> {
     let result = loop {
@@ -153,9 +164,10 @@ fn pass_answers(
             Err(error) => break Err(error),
         };
         if kind == b'Z' {
+            state.awaits_answer.store(false, Ordering::SeqCst);
             *heard.round_trips.lock().unwrap() += 1;
         }
-        if mute.load(Ordering::SeqCst) {
+        if state.mute.load(Ordering::SeqCst) {
             if kind == b'Z' {
                 break Ok(());
             }
@@ -165,7 +177,10 @@ fn pass_answers(
             break Err(error);
         }
     };
-    drop(client.shutdown(Shutdown::Both));
+    // Whoever awaits nothing learns of the loss from its next question, which is then counted.
+    if state.mute.load(Ordering::SeqCst) || state.awaits_answer.load(Ordering::SeqCst) {
+        drop(client.shutdown(Shutdown::Both));
+    }
     result
 }
 

@@ -1,0 +1,16 @@
+//! The server as a process: how it starts, what it refuses, and what survives the death of either
+//! process. Every process that is ended here was started here, and is ended by its id.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod deaths;
+mod first_run;
+mod http;
+mod refusals;
+mod servers;
+mod sharing;
+mod writers;

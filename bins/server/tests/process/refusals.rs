@@ -1,0 +1,184 @@
+//! What the server does not start with: exit code 2, and one line that says why.
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output};
+
+use nix::unistd::Uid;
+use rowhouse_tests::Database;
+use secrecy::ExposeSecret as _;
+
+use crate::servers::{Home, command};
+
+/// A key as `openssl rand -hex 32` makes it.
+const SECRET_KEY: &str = "5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a";
+
+/// All that it printed to standard error.
+#[track_caller]
+fn refused(command: &mut Command) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let printed = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(2), "{printed}");
+    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
+    printed
+}
+
+#[track_caller]
+fn assert_one_line(printed: &str, expected: &str) {
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    let line = printed
+        .strip_prefix("rowhouse-server: ")
+        .unwrap_or_else(|| panic!("{printed}"));
+    assert!(line.contains(expected), "{line}");
+}
+
+/// A server in production that lacks nothing; its database is not there.
+fn production(folder: &tempfile::TempDir) -> Command {
+    let mut command = command();
+    command
+        .current_dir(folder.path())
+        .env("ROWHOUSE_HOME", folder.path())
+        .env("ROWHOUSE_ENV", "production")
+        .env("PORT", "0")
+        .env("ROWHOUSE__SERVER__BIND", "127.0.0.1")
+        .env("SECRET_KEY", SECRET_KEY)
+        .env("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing");
+    command
+}
+
+#[test]
+fn a_busy_port_is_one_line() {
+    let home = Home::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let printed = refused(
+        home.command()
+            .env("PORT", address.port().to_string())
+            .env("RUST_LOG", "off"),
+    );
+    assert_one_line(
+        &printed,
+        &format!("cannot listen on {address}; another port is set by PORT"),
+    );
+    // What it had started for that is not left behind.
+    assert_eq!(home.postgres(), None);
+}
+
+#[test]
+fn an_explicit_home_that_postgres_cannot_reach_is_one_line() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let closed = tempfile::tempdir().unwrap();
+    fs::set_permissions(closed.path(), Permissions::from_mode(0o700)).unwrap();
+    let printed = refused(
+        command()
+            .env("ROWHOUSE_ENV", "test")
+            .env("ROWHOUSE_HOME", closed.path().join("home")),
+    );
+    let folder = closed.path().display();
+    assert_one_line(
+        &printed,
+        &format!("the OS user `postgres` cannot enter {folder}: open it"),
+    );
+    assert!(!closed.path().join("home").exists());
+}
+
+#[test]
+fn missing_programs_of_postgresql_come_with_what_mends_it() {
+    let home = Home::new();
+    let printed = refused(
+        home.command()
+            .env("ROWHOUSE_PG_BINDIR", "/nowhere")
+            .env("RUST_LOG", "off"),
+    );
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines.len() > 3, "{printed}");
+    assert!(
+        lines[0].contains("ROWHOUSE_PG_BINDIR is /nowhere"),
+        "{printed}"
+    );
+    for (line, mends) in lines[lines.len() - 3..].iter().zip([
+        "apt-get install -y postgresql",
+        "brew install postgresql",
+        "export ROWHOUSE_PG_BINDIR=",
+    ]) {
+        assert!(line.contains(mends), "{printed}");
+    }
+}
+
+#[test]
+fn an_unknown_environment_is_one_line() {
+    let printed = refused(command().env("ROWHOUSE_ENV", "prod"));
+    assert_one_line(&printed, "prod");
+}
+
+#[test]
+fn production_refuses_what_is_fine_on_a_developer_s_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = refused(production(&folder).env_remove("DATABASE_URL"));
+    assert_one_line(
+        &printed,
+        "production needs a database of its own: set DATABASE_URL",
+    );
+
+    let printed = refused(production(&folder).env_remove("SECRET_KEY"));
+    assert_one_line(&printed, "production needs a SECRET_KEY");
+    let printed = refused(production(&folder).env("SECRET_KEY", ""));
+    assert_one_line(&printed, "production needs a SECRET_KEY");
+    let printed = refused(production(&folder).env("SECRET_KEY", SECRET_KEY.split_at(31).0));
+    assert_one_line(
+        &printed,
+        "the SECRET_KEY is too short for production: at least 32 bytes",
+    );
+    for example in [
+        "your-secret-key-here-make-it-long-and-random",
+        "CHANGE-ME-CHANGE-ME-CHANGE-ME-CHANGE-ME",
+        "super-secret-key-super-secret-key",
+    ] {
+        let printed = refused(production(&folder).env("SECRET_KEY", example));
+        assert_one_line(&printed, "the SECRET_KEY is one of an example");
+        assert!(!printed.contains(example), "{printed}");
+    }
+
+    let printed = refused(production(&folder).env("DEBUG", "true"));
+    assert_one_line(&printed, "DEBUG must be off in production");
+    let printed = refused(production(&folder).env("ROWHOUSE__DEBUG", "true"));
+    assert_one_line(&printed, "DEBUG must be off in production");
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_one_line_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "postgresql://me:hunter2@127.0.0.1:1/nothing";
+    let printed = refused(production(&folder).env("DATABASE_URL", url));
+    assert_one_line(&printed, "the database cannot be reached");
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn a_role_that_can_see_past_the_policies_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::fresh();
+    let printed = refused(
+        production(&folder)
+            .env_remove("DATABASE_URL")
+            .env(
+                "ROWHOUSE__DATABASE__APP_URL",
+                database.url("postgres").expose_secret(),
+            )
+            .env(
+                "ROWHOUSE__DATABASE__AUTH_URL",
+                database.url("rowhouse_auth").expose_secret(),
+            ),
+    );
+    assert_one_line(
+        &printed,
+        "database role postgres is a superuser; TenantDb refuses to work with it",
+    );
+}

@@ -1,0 +1,204 @@
+//! A home, and servers that run from it.
+
+use std::fs::{self, Permissions};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use embedded_postgres::{Cluster, Programs};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::http::Client;
+
+/// A folder that `postgres` can pass through; what runs in it ends with this value.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), Permissions::from_mode(0o711)).unwrap();
+        Self(home)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The first process of the PostgreSQL that runs here.
+    pub(crate) fn postgres(&self) -> Option<Pid> {
+        let file = self.path().join("postgres/postmaster.pid");
+        let text = fs::read_to_string(file).ok()?;
+        Some(Pid::from_raw(text.lines().next()?.parse().ok()?))
+    }
+
+    /// The server's command, for tests, on any free port, with an environment of its own.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = command();
+        command
+            .env("ROWHOUSE_HOME", self.path())
+            .env("ROWHOUSE_ENV", "test")
+            .current_dir(self.path());
+        command
+    }
+
+    /// A server that listens.
+    pub(crate) fn serve(&self) -> Server {
+        Server::start(&mut self.command())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let stopped = Cluster::stop_running(self.path(), &Programs::find().unwrap());
+        assert!(stopped.is_ok() || thread::panicking(), "{stopped:?}");
+    }
+}
+
+/// The server with nothing in its environment but what finds programs.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rowhouse-server"));
+    command
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| {
+            [
+                "PATH",
+                "HOME",
+                "TMPDIR",
+                "ROWHOUSE_PG_BINDIR",
+                "LLVM_PROFILE_FILE",
+            ]
+            .iter()
+            .any(|kept| name == kept)
+        }))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A running server; killed with this value unless it has ended.
+pub(crate) struct Server {
+    child: Child,
+    out: Lines,
+    err: Lines,
+    address: String,
+}
+
+/// What a process has printed so far.
+type Lines = Arc<Mutex<Vec<String>>>;
+
+impl Server {
+    /// Waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (out, err) = (
+            collect(child.stdout.take().unwrap()),
+            collect(child.stderr.take().unwrap()),
+        );
+        let address = eventually("the server listens", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("{status}\n{}", err.lock().unwrap().join("\n"));
+            }
+            let lines = err.lock().unwrap();
+            let line = lines
+                .iter()
+                .find(|line| line.contains("listening address="))?;
+            Some(line.split_once("address=").unwrap().1.to_owned())
+        });
+        Self {
+            child,
+            out,
+            err,
+            address,
+        }
+    }
+
+    /// Somebody who calls it, without a token.
+    pub(crate) fn client(&self) -> Client {
+        Client::of(&self.address)
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it printed for people.
+    pub(crate) fn banner(&self) -> String {
+        self.out.lock().unwrap().join("\n")
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        self.err.lock().unwrap().join("\n")
+    }
+
+    /// As the function of this name; a server that ends meanwhile fails the test at once.
+    #[track_caller]
+    pub(crate) fn eventually(&mut self, what: &str, holds: impl Fn() -> bool) {
+        eventually(what, || {
+            let ended = self.child.try_wait().unwrap();
+            assert_eq!(ended, None, "the server has ended before {what}");
+            holds().then_some(())
+        });
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it without a chance to do anything about it.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // What it said belongs to the test's failure.
+            drop(writeln!(io::stderr(), "{}\n{}", self.address, self.log()));
+        }
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+fn collect(stream: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let collected = Arc::clone(&lines);
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            collected.lock().unwrap().push(line);
+        }
+    });
+    lines
+}
+
+/// Asks again until there is an answer; a test fails after two minutes without one.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not within two minutes: {what}");
+        thread::park_timeout(Duration::from_millis(20));
+    }
+}
