@@ -65,6 +65,8 @@ pub enum ApiError {
     RequestTimeout,
     #[error("the request contradicts the current state")]
     Conflict,
+    #[error("a tenant keeps at least one active owner")]
+    LastOwner,
     #[error("the e-mail address already has an account")]
     EmailTaken,
     #[error("it is not deleted")]
@@ -193,6 +195,7 @@ impl ApiError {
             Self::MethodNotAllowed { .. } => ErrorCode::MethodNotAllowed,
             Self::RequestTimeout => ErrorCode::RequestTimeout,
             Self::Conflict => ErrorCode::Conflict,
+            Self::LastOwner => ErrorCode::LastOwner,
             Self::EmailTaken => ErrorCode::EmailTaken,
             Self::NotDeleted => ErrorCode::NotDeleted,
             Self::SlugTaken => ErrorCode::SlugTaken,
@@ -246,6 +249,7 @@ impl From<store::Error> for ApiError {
             store::Error::NotFound => Self::NotFound,
             store::Error::NotAllowed => Self::Forbidden,
             store::Error::NotDeleted => Self::NotDeleted,
+            store::Error::LastOwner => Self::LastOwner,
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,
             store::Error::SignupClosed => Self::SignupClosed,

@@ -94,6 +94,8 @@ error_codes! {
         "The body did not arrive in time. Repeat the request on a new connection.";
     Conflict = "conflict", 409, "Conflict",
         "The request contradicts what is there. Read the current state, then decide.";
+    LastOwner = "last_owner", 409, "Last owner",
+        "A tenant keeps at least one active owner. Make somebody else an owner first.";
     EmailTaken = "email_taken", 409, "E-mail address taken",
         "The address already has an account, and the password given is not that account's.";
     NotDeleted = "not_deleted", 409, "Not deleted",

@@ -1,5 +1,5 @@
-//! What a handler takes from a request: body, query, path. Each refuses with an `ApiError` that
-//! says where the fault lies. Who asks is `authenticate.rs`.
+//! What a handler takes from a request: body, query, path. Body and query refuse with an `ApiError`
+//! that says where the fault lies. Who asks is `authenticate.rs`.
 //!
 //! A handler's parameters are checked in their order: the caller stands first.
 

@@ -35,7 +35,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         auth::register,
         auth::login,
         account::me,
+        users::list,
+        users::find,
         users::create,
+        users::update,
+        users::delete,
         projects::list,
         projects::find,
         projects::create,
@@ -169,6 +173,15 @@ problem_sets! {
     CreateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
         RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Changing a user.
+    UpdateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
+        NotFound, RequestTimeout, LastOwner, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Removing a user.
+    DeleteUserProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
+        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, LastOwner, Internal, Busy,
         DatabaseUnavailable];
     /// Changing one thing.
     UpdateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,

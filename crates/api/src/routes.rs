@@ -27,7 +27,11 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/auth/register").post(auth::register),
         at("/api/v1/auth/login").post(auth::login),
         at("/api/v1/users/me").get(account::me),
-        at("/api/v1/users").post(users::create),
+        at("/api/v1/users").get(users::list).post(users::create),
+        at("/api/v1/users/{id}")
+            .get(users::find)
+            .patch(users::update)
+            .delete(users::delete),
         at("/api/v1/projects")
             .get(projects::list)
             .post(projects::create),

@@ -44,6 +44,7 @@ mod password_threads;
 mod permission;
 mod principal;
 mod refresh_token;
+mod rotation;
 mod settings;
 
 pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey};
@@ -52,5 +53,6 @@ pub use password::{Password, PasswordHash};
 pub use password_threads::{PasswordSettings, PasswordThreads};
 pub use permission::{Permission, permissions_of, role_permits};
 pub use principal::{Principal, TenantClaim};
-pub use refresh_token::{RefreshToken, RefreshTokenHash};
+pub use refresh_token::{RefreshKey, RefreshToken, RefreshTokenHash};
+pub use rotation::{Presentation, StoredRefreshToken};
 pub use settings::AuthSettings;

@@ -1,7 +1,8 @@
-//! Refresh tokens: opaque, random, stored only as a hash. Their rotation is decided where they are
-//! stored.
+//! Refresh tokens: opaque, stored only as a hash; and which one follows which. When one may be
+//! used is `rotation.rs`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -11,9 +12,12 @@ use crate::InvalidRefreshToken;
 /// Lets a leaked token be found by scanners, and told from an access token at sight.
 const PREFIX: &str = "rt_";
 const BYTES: usize = 32;
+const KEY_LABEL: &[u8] = b"rowhouse refresh v1";
+/// The counter behind a parent's bytes, as in HKDF-Expand (RFC 5869, 2.3): a parent has one child.
+const ONLY_CHILD: &[u8] = &[1];
 
-/// A refresh token in the clear: 256 random bits. `Debug` prints `[redacted]`; its memory is wiped
-/// when it is dropped.
+/// A refresh token in the clear: 256 bits, random or from a [`child`](Self::child). `Debug` prints
+/// `[redacted]`; its memory is wiped when it is dropped.
 pub struct RefreshToken(SecretBox<[u8; BYTES]>);
 
 impl RefreshToken {
@@ -52,6 +56,42 @@ impl RefreshToken {
     #[must_use]
     pub fn hash(&self) -> RefreshTokenHash {
         RefreshTokenHash(Sha256::digest(self.0.expose_secret()).into())
+    }
+
+    /// The token that follows this one: `HMAC-SHA256(key, parent || 1)`. Always the same, so that
+    /// it can be handed out twice without ever being stored.
+    #[must_use]
+    pub fn child(&self, key: &RefreshKey) -> Self {
+        let mac = key.0.clone();
+        let mac = mac.chain_update(self.0.expose_secret());
+        let bytes = mac.chain_update(ONLY_CHILD).finalize().into_bytes();
+        Self(SecretBox::new(Box::new(bytes.into())))
+    }
+}
+
+/// The key by which a refresh token follows another. All servers of one installation share it;
+/// changing it only means that a token presented twice during the change is refused.
+#[derive(Clone)]
+pub struct RefreshKey(Hmac<Sha256>);
+
+impl RefreshKey {
+    /// Derives the key, `HMAC-SHA256(secret, "rowhouse refresh v1")`, from a secret of at least 32
+    /// random bytes, which may serve elsewhere too.
+    #[must_use]
+    pub fn derive(secret: &[u8]) -> Self {
+        let key = hmac(secret).chain_update(KEY_LABEL).finalize();
+        Self(hmac(&key.into_bytes()))
+    }
+}
+
+#[expect(clippy::expect_used, reason = "RFC 2104, 2: any length will do")]
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+impl fmt::Debug for RefreshKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
     }
 }
 
@@ -108,6 +148,32 @@ mod tests {
     }
 
     #[test]
+    fn a_child_is_the_mac_of_its_parent_under_the_derived_key() {
+        let parent = RefreshToken::parse(&format!("rt_{}", "A".repeat(43))).unwrap();
+        let child = parent.child(&RefreshKey::derive(b"secret"));
+        // Python: base64.urlsafe_b64encode(hmac.digest(hmac.digest(b"secret",
+        // b"rowhouse refresh v1", "sha256"), bytes(32) + b"\x01", "sha256"))
+        let expected = "rt_7lP9KQSD0mY0zCByL6fFHL4fmsm8edgtPjH1ZwhSmtw";
+        assert_eq!(child.reveal(), expected);
+    }
+
+    #[test]
+    fn a_child_is_always_the_same_and_nobody_elses() {
+        let (key, other) = (RefreshKey::derive(b"one"), RefreshKey::derive(b"two"));
+        let parent = RefreshToken::generate();
+        let child = parent.child(&key);
+        assert_eq!(child.hash(), parent.child(&key).hash());
+        for stranger in [
+            parent.hash(),
+            parent.child(&other).hash(),
+            child.child(&key).hash(),
+            RefreshToken::generate().child(&key).hash(),
+        ] {
+            assert_ne!(child.hash(), stranger);
+        }
+    }
+
+    #[test]
     fn every_other_shape_is_refused() {
         let text = RefreshToken::generate().reveal();
         let body = text.strip_prefix("rt_").unwrap();
@@ -132,5 +198,6 @@ mod tests {
     #[test]
     fn debug_shows_no_token() {
         assert_eq!(format!("{:?}", RefreshToken::generate()), "[redacted]");
+        assert_eq!(format!("{:?}", RefreshKey::derive(b"secret")), "[redacted]");
     }
 }

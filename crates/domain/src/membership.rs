@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::words::words;
-use crate::{AccountId, MembershipId, Role, TenantId, TenantStatus};
+use crate::{AccountId, FullName, MembershipId, Role, TenantId, TenantStatus};
 
 words! {
     /// Whether a member may come in.
@@ -48,6 +48,25 @@ impl Membership {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.status == MembershipStatus::Active
+    }
+}
+
+/// What somebody changes of a membership; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MembershipChanges {
+    /// The member's name in this tenant.
+    pub full_name: Option<FullName>,
+    /// The base role.
+    pub role: Option<Role>,
+    /// Active or suspended.
+    pub status: Option<MembershipStatus>,
+}
+
+impl MembershipChanges {
+    /// Whether nothing is changed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.full_name.is_none() && self.role.is_none() && self.status.is_none()
     }
 }
 

@@ -87,6 +87,84 @@ pub(crate) fn insert_personal(
     Ok(row.into())
 }
 
+/// What the account's password hashes to; `None` when it has none.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn find_password(
+    conn: &mut PgConnection,
+    id: AccountId,
+) -> Result<Option<PasswordHash>, Error> {
+    let hash = credentials::table
+        .find(id.uuid())
+        .select(credentials::password_hash)
+        .first(conn)
+        .optional()?;
+    Ok(hash.map(PasswordHash::from_stored))
+}
+
+/// Makes sure that the account's password is still the verified one, and stays so until the
+/// transaction ends: whoever verified a password worked without a lock.
+///
+/// # Errors
+/// [`Error::WrongPassword`].
+pub(crate) fn hold_password(
+    conn: &mut PgConnection,
+    id: AccountId,
+    verified: &PasswordHash,
+) -> Result<(), Error> {
+    let held: Option<Uuid> = credentials::table
+        .find(id.uuid())
+        .filter(credentials::password_hash.eq(verified.as_str()))
+        .select(credentials::account_id)
+        .for_share()
+        .first(conn)
+        .optional()?;
+    held.map(drop).ok_or(Error::WrongPassword)
+}
+
+/// A new password in the place of the verified one.
+///
+/// # Errors
+/// [`Error::WrongPassword`] when it was changed meanwhile.
+pub(crate) fn update_password(
+    conn: &mut PgConnection,
+    id: AccountId,
+    verified: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<(), Error> {
+    let updated = diesel::update(credentials::table.find(id.uuid()))
+        .filter(credentials::password_hash.eq(verified.as_str()))
+        .set((
+            credentials::password_hash.eq(new.as_str()),
+            credentials::changed_at.eq(diesel::dsl::now),
+        ))
+        .execute(conn)?;
+    match updated {
+        0 => Err(Error::WrongPassword),
+        _ => Ok(()),
+    }
+}
+
+/// Changes the person's name. What its tenants call it is theirs.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(crate) fn rename(
+    conn: &mut PgConnection,
+    id: AccountId,
+    full_name: &FullName,
+) -> Result<Account, Error> {
+    Ok(diesel::update(accounts::table.find(id.uuid()))
+        .set((
+            accounts::full_name.eq(full_name.as_str()),
+            accounts::updated_at.eq(diesel::dsl::now),
+        ))
+        .returning(Row::as_returning())
+        .get_result(conn)?
+        .into())
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = accounts, check_for_backend(diesel::pg::Pg))]
 struct Row {

@@ -24,6 +24,7 @@ pub fn catalog() -> Catalog {
         .schema("directory", DIRECTORY)
         .grant("USAGE", "SCHEMA directory", AUTH)
         .grant("USAGE", "SCHEMA directory", APP)
+        .grant("USAGE", "SCHEMA directory", OWNER)
         .grant("USAGE", "SCHEMA public", DIRECTORY)
         .grant("USAGE", "SCHEMA public", AUTH)
         .grant("USAGE", "SCHEMA public", OPS)
@@ -49,13 +50,14 @@ pub fn catalog() -> Catalog {
 }
 
 /// Where functions are defined, oldest first.
-fn scripts() -> [&'static str; 5] {
+fn scripts() -> [&'static str; 6] {
     [
         include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
         include_str!("../../../migrations/20261121000200_memberships/up.sql"),
         include_str!("../../../migrations/20261121000300_sessions/up.sql"),
         include_str!("../../../migrations/20261121000400_directory/up.sql"),
         include_str!("../../../migrations/20261121000500_projects/up.sql"),
+        include_str!("../../../migrations/20261121000600_members/up.sql"),
     ]
 }
 
@@ -76,7 +78,7 @@ fn tenant_tables() -> [TenantTable; 3] {
                 "updated_at",
             ])
             .spanning_indexes(&["tenants_slug_key", "tenants_subdomain_key"])
-            .grant("SELECT, INSERT", DIRECTORY),
+            .grant("SELECT, INSERT, UPDATE (updated_at)", DIRECTORY),
         // The door that lists a person's tenants knows the account only; no tenant writes
         // account_id.
         TenantTable::new("public.memberships")
@@ -86,7 +88,10 @@ fn tenant_tables() -> [TenantTable; 3] {
             .update_columns(&["full_name", "role", "status", "removed_at", "updated_at"])
             .spanning_indexes(&["memberships_account_idx"])
             .global_references(&["memberships_account_id_fkey"])
-            .grant("SELECT, INSERT", DIRECTORY),
+            .grant(
+                "SELECT, INSERT, UPDATE (full_name, removed_at, updated_at)",
+                DIRECTORY,
+            ),
         TenantTable::new("public.projects")
             .commands(&["select", "insert", "update"])
             .update_columns(&[
@@ -109,21 +114,23 @@ fn tables() -> [Table; 8] {
             .grant("SELECT", AUTH)
             .grant("SELECT", OPS),
         Table::new("public.accounts", OWNER)
-            .grant("SELECT, INSERT", DIRECTORY)
+            .grant("SELECT, INSERT, UPDATE (email, updated_at)", DIRECTORY)
             .grant(
                 "SELECT, INSERT, DELETE, UPDATE (email, full_name, email_verified, updated_at)",
                 AUTH,
             ),
         Table::new("public.credentials", OWNER)
-            .grant("INSERT", DIRECTORY)
+            .grant("INSERT, DELETE, SELECT (account_id)", DIRECTORY)
             .grant(
                 "SELECT, INSERT, DELETE, UPDATE (password_hash, changed_at)",
                 AUTH,
             ),
-        Table::new("public.sessions", OWNER).grant(
-            "SELECT, INSERT, DELETE, UPDATE (tenant_id, device, address, last_used_at, revoked_at)",
-            AUTH,
-        ),
+        Table::new("public.sessions", OWNER)
+            .grant(
+                "SELECT, INSERT, DELETE, UPDATE (tenant_id, device, address, last_used_at, revoked_at)",
+                AUTH,
+            )
+            .grant("SELECT (account_id, revoked_at), UPDATE (revoked_at)", DIRECTORY),
         Table::new("public.refresh_tokens", OWNER)
             .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
         Table::new("tenancy.tenant", TENANCY),
@@ -132,7 +139,7 @@ fn tables() -> [Table; 8] {
     ]
 }
 
-fn functions() -> [Function; 12] {
+fn functions() -> [Function; 16] {
     [
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
@@ -199,6 +206,30 @@ fn functions() -> [Function; 12] {
             "8f60f286b98e19f8e1b4e873d93438a09f83293aeaf09bc2afe9aa24be8af32d",
         )
         .callers(&[APP]),
+        Function::definer(
+            "directory.keep_an_owner()",
+            DIRECTORY,
+            "9f2d12d137b3fd142f970914a6bf07685119aa6e0423f7cf19d4668239a732d2",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "directory.retire_managed_account()",
+            DIRECTORY,
+            "8523f0f6b0239789712544a33d6749adc6e40838edeca5fd2e898151cac19206",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "directory.set_own_name(text)",
+            DIRECTORY,
+            "b423d603970cdbc7965215f06b9481cd0545357a1ed43b8bc306e631543428ef",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.leave()",
+            DIRECTORY,
+            "3761cb6fa44c540a970a0e181ff2415b7bb19d11e491e4722ce0564697be5977",
+        )
+        .callers(&[APP]),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,
@@ -241,6 +272,29 @@ fn triggers(catalog: Catalog) -> Catalog {
             "memberships_role_change",
             "BEFORE UPDATE",
             "FOR EACH ROW EXECUTE FUNCTION public.memberships_role_change()",
+        )
+        .trigger(
+            "public.memberships",
+            "memberships_keep_an_owner",
+            "AFTER UPDATE OF role, status, removed_at",
+            "FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text) \
+             AND (old.removed_at IS NULL) AND ((new.role <> 'owner'::text) \
+             OR (new.status <> 'active'::text) OR (new.removed_at IS NOT NULL)))) \
+             EXECUTE FUNCTION directory.keep_an_owner()",
+        )
+        .trigger(
+            "public.memberships",
+            "memberships_keep_an_owner_delete",
+            "AFTER DELETE",
+            "FOR EACH ROW WHEN (((old.role = 'owner'::text) AND (old.status = 'active'::text) \
+             AND (old.removed_at IS NULL))) EXECUTE FUNCTION directory.keep_an_owner()",
+        )
+        .trigger(
+            "public.memberships",
+            "memberships_retire_managed",
+            "AFTER UPDATE OF removed_at",
+            "FOR EACH ROW WHEN (((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL))) \
+             EXECUTE FUNCTION directory.retire_managed_account()",
         )
         .trigger(
             "public.sessions",

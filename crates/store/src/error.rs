@@ -16,6 +16,15 @@ pub enum Error {
     /// Only a deleted project is restored.
     #[error("the project is not deleted")]
     NotDeleted,
+    /// A tenant keeps at least one active owner, and this is the last one.
+    #[error("the last owner of a tenant cannot go")]
+    LastOwner,
+    /// No refresh token that was handed out, or one that has expired or was replaced.
+    #[error("the refresh token is not valid")]
+    InvalidRefreshToken,
+    /// The account has another password than the one that was verified, by now.
+    #[error("the password is wrong")]
+    WrongPassword,
     /// The address belongs to another account or member.
     #[error("the e-mail address is taken")]
     EmailTaken,
@@ -35,6 +44,11 @@ impl From<tenant_db::Error> for Error {
     fn from(error: tenant_db::Error) -> Self {
         match &error {
             tenant_db::Error::Query(DieselError::NotFound) => Self::NotFound,
+            tenant_db::Error::Query(DieselError::DatabaseError(_, info))
+                if info.constraint_name() == Some("LO001") =>
+            {
+                Self::LastOwner
+            }
             tenant_db::Error::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::UniqueViolation,
                 info,
@@ -49,6 +63,12 @@ impl From<tenant_db::Error> for Error {
             },
             _ => Self::Database(error),
         }
+    }
+}
+
+impl Error {
+    pub(crate) fn session_revoked() -> Self {
+        Self::Database(tenant_db::Error::SessionRevoked)
     }
 }
 

@@ -1,6 +1,12 @@
 //! The sign-in door: everything that happens before a tenant is known, on a small pool of its
 //! own, as `rowhouse_auth`. That role has no right on any tenant's table.
 
+mod account;
+mod session;
+
+pub use self::account::Caller;
+pub use self::session::{Ended, Goal, Proof};
+
 use auth::PasswordHash;
 use domain::{
     Account, AccountId, Email, FullName, SessionId, TenantId, TenantMembership, TenantName,
@@ -33,8 +39,8 @@ pub struct Candidate {
 /// Who registers.
 #[derive(Debug, Clone)]
 pub enum Registrant {
-    /// A personal account that exists, and whose password was right.
-    Known(AccountId),
+    /// A personal account that exists, and the hash that its password was verified against.
+    Known(AccountId, PasswordHash),
     /// Somebody new.
     New {
         /// The login address.
@@ -133,7 +139,13 @@ impl IdentityDb {
         self.db
             .run(move |conn| {
                 let account = match who {
-                    Registrant::Known(id) => accounts::find(conn, id)?,
+                    Registrant::Known(id, verified) => {
+                        match accounts::hold_password(conn, id, &verified) {
+                            Err(Error::WrongPassword) => return Err(Error::EmailTaken),
+                            held => held?,
+                        }
+                        accounts::find(conn, id)?
+                    }
                     Registrant::New {
                         email,
                         full_name,
@@ -155,48 +167,23 @@ impl IdentityDb {
             .await
     }
 
-    /// Opens a session that stands in `tenant`, or in none.
+    /// Opens a session that stands in `tenant`, or in none, for whoever knew the password behind
+    /// `verified`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the account has gone meanwhile.
+    /// [`Error::WrongPassword`] when the password, or the account, has gone meanwhile.
     pub async fn open_session(
         &self,
         account: AccountId,
+        verified: PasswordHash,
         tenant: Option<TenantId>,
         session: NewSession,
     ) -> Result<SignedIn, Error> {
         self.db
             .run(move |conn| {
+                accounts::hold_password(conn, account, &verified)?;
                 let account = accounts::find(conn, account)?;
                 open(conn, account, tenant, &session)
-            })
-            .await
-    }
-
-    /// The account behind a live session, and the tenant in which the session stands.
-    ///
-    /// # Errors
-    /// [`tenant_db::Error::SessionRevoked`] when the session has ended,
-    /// [`tenant_db::Error::Stale`] when it stands in another tenant than `tenant`.
-    pub async fn find_signed_in(
-        &self,
-        account: AccountId,
-        session: SessionId,
-        tenant: Option<TenantId>,
-    ) -> Result<SignedIn, Error> {
-        self.db
-            .run(move |conn| {
-                let standing = sessions::find_tenant(conn, session, account)?;
-                if standing != tenant {
-                    return Err(Error::Database(tenant_db::Error::Stale));
-                }
-                let account = accounts::find(conn, account)?;
-                let tenant = membership_in(conn, account.id, standing)?;
-                Ok(SignedIn {
-                    account,
-                    session,
-                    tenant,
-                })
             })
             .await
     }

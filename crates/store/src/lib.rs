@@ -36,6 +36,7 @@ mod directory;
 mod error;
 mod identity;
 mod owner_db;
+mod refresh_tokens;
 mod schema;
 mod sessions;
 
@@ -43,6 +44,7 @@ pub use self::connections::{DatabaseSettings, RoleUrls};
 pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
-pub use self::identity::{Candidate, IdentityDb, Registrant, SignedIn};
+pub use self::identity::{Caller, Candidate, Ended, Goal, IdentityDb, Proof, Registrant, SignedIn};
 pub use self::owner_db::OwnerDb;
+pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;

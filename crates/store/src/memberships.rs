@@ -4,7 +4,9 @@ use auth::PasswordHash;
 use chrono::{DateTime, Utc};
 use diesel::declare_sql_function;
 use diesel::prelude::*;
-use domain::{AccountId, Email, FullName, Membership, MembershipId, Role};
+use domain::{
+    AccountId, Email, FullName, Membership, MembershipChanges, MembershipId, MembershipStatus, Role,
+};
 use tenant_db::TenantConn;
 use uuid::Uuid;
 
@@ -20,6 +22,16 @@ extern "SQL" {
         full_name: diesel::sql_types::Text,
         password_hash: diesel::sql_types::Text,
     ) -> diesel::sql_types::Uuid;
+
+    /// The door by which members change their own name; see the migration `members`.
+    #[sql_name = "directory.set_own_name"]
+    fn set_own_name(
+        name: diesel::sql_types::Text,
+    ) -> diesel::sql_types::Nullable<diesel::sql_types::Uuid>;
+
+    /// The door by which members leave.
+    #[sql_name = "directory.leave"]
+    fn leave_tenant() -> diesel::sql_types::Nullable<diesel::sql_types::Uuid>;
 }
 
 /// The query for the id of an account's membership of a tenant.
@@ -31,6 +43,32 @@ pub(crate) fn id_of(tenant: Uuid, account: AccountId) -> _ {
         .filter(memberships::account_id.eq(account))
         .filter(memberships::removed_at.is_null())
         .select(memberships::id)
+}
+
+/// At most `limit` members, newest first, those after `after` when it is given.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn list(
+    conn: &mut TenantConn<'_>,
+    after: Option<MembershipId>,
+    limit: i64,
+) -> Result<Vec<Membership>, Error> {
+    let mut query = memberships::table
+        .filter(memberships::tenant_id.eq(conn.tenant()))
+        .filter(memberships::removed_at.is_null())
+        .order(memberships::id.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(memberships::id.lt(after.uuid()));
+    }
+    query
+        .load(conn)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
 }
 
 /// One member.
@@ -71,6 +109,68 @@ pub fn insert_managed(
         .try_into()
 }
 
+/// Changes a member; without changes, it is left as it is. The database refuses a caller below
+/// admin, and a role above the caller's, be it the old or the new one.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::LastOwner`].
+pub fn update(
+    conn: &mut TenantConn<'_>,
+    id: MembershipId,
+    changes: &MembershipChanges,
+) -> Result<Membership, Error> {
+    if changes.is_empty() {
+        return find(conn, id);
+    }
+    diesel::update(memberships::table.find((conn.tenant(), id.uuid())))
+        .filter(memberships::removed_at.is_null())
+        .set((
+            Changes {
+                full_name: changes.full_name.as_ref().map(|name| name.as_str()),
+                role: changes.role.map(Role::as_str),
+                status: changes.status.map(MembershipStatus::as_str),
+            },
+            memberships::updated_at.eq(diesel::dsl::now),
+        ))
+        .returning(Row::as_returning())
+        .get_result(conn)?
+        .try_into()
+}
+
+/// Changes the caller's own name in the tenant, whatever their role.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller is no user of the tenant.
+pub fn update_own_name(conn: &mut TenantConn<'_>, name: &FullName) -> Result<Membership, Error> {
+    let id: Option<Uuid> = diesel::select(set_own_name(name.as_str())).get_result(conn)?;
+    find(conn, id.ok_or(Error::NotFound)?.into())
+}
+
+/// Takes a member out of the tenant. The row stays, for what the member owns and made; the
+/// address is free again. The database refuses as [`update`] says.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::LastOwner`].
+pub fn delete(conn: &mut TenantConn<'_>, id: MembershipId) -> Result<(), Error> {
+    let removed = diesel::update(memberships::table.find((conn.tenant(), id.uuid())))
+        .filter(memberships::removed_at.is_null())
+        .set((
+            memberships::removed_at.eq(diesel::dsl::now),
+            memberships::updated_at.eq(diesel::dsl::now),
+        ))
+        .execute(conn)?;
+    (removed == 1).then_some(()).ok_or(Error::NotFound)
+}
+
+/// Takes the caller out of the tenant, whatever their role.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller is no user of the tenant; [`Error::LastOwner`].
+pub fn leave(conn: &mut TenantConn<'_>) -> Result<(), Error> {
+    let id: Option<Uuid> = diesel::select(leave_tenant()).get_result(conn)?;
+    id.map(drop).ok_or(Error::NotFound)
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = memberships, check_for_backend(diesel::pg::Pg))]
 struct Row {
@@ -103,4 +203,12 @@ impl TryFrom<Row> for Membership {
             updated_at: row.updated_at,
         })
     }
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = memberships)]
+struct Changes<'a> {
+    full_name: Option<&'a str>,
+    role: Option<&'a str>,
+    status: Option<&'a str>,
 }

@@ -14,6 +14,7 @@ mod frame;
 mod health;
 mod isolation;
 mod login;
+mod members;
 mod oddities;
 mod project_changes;
 mod project_deletion;

@@ -1,17 +1,29 @@
 //! `/users`: the members of the tenant.
 
-use actix_web::{HttpResponse, http::header, web::Data};
-use auth::Password;
+use actix_web::{
+    HttpResponse,
+    http::header,
+    web::{Data, Json},
+};
+use auth::{Password, Permission, role_permits};
 use chrono::{DateTime, Utc};
-use domain::{Email, FullName, Membership, MembershipId, MembershipStatus, Role};
+use domain::{
+    Email, FullName, Membership, MembershipChanges, MembershipId, MembershipStatus, Role,
+};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use store::memberships;
 use utoipa::ToSchema;
 
 use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
-    extract::Body,
-    openapi::CreateUserProblems,
+    extract::{Body, Patch, PathId},
+    list::{List, ListQuery, PageParams},
+    openapi::{
+        CreateUserProblems, DeleteUserProblems, FindProblems, ListProblems, UpdateUserProblems,
+    },
+    patchable::Patchable,
     require,
     services::Services,
     validation::Validation,
@@ -100,6 +112,103 @@ impl From<Membership> for UserView {
     }
 }
 
+/// A page of users, as a client gets it.
+#[derive(ToSchema)]
+#[schema(as = UserList)]
+#[expect(dead_code, reason = "describes what list.rs writes")]
+pub(crate) struct UserListView {
+    data: Vec<UserView>,
+    /// For the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoFilters {}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PatchUser {
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    full_name: Patchable<String>,
+    /// At most the caller's own.
+    #[serde(default)]
+    #[schema(schema_with = crate::openapi::role, required = false)]
+    role: Patchable<Role>,
+    /// `active` or `suspended`.
+    #[serde(default)]
+    #[schema(schema_with = crate::openapi::membership_status, required = false)]
+    status: Patchable<MembershipStatus>,
+}
+
+impl TryFrom<PatchUser> for MembershipChanges {
+    type Error = ApiError;
+
+    fn try_from(body: PatchUser) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let full_name = v.change("/full_name", body.full_name, |text| FullName::parse(&text));
+        let role = v.change("/role", body.role, Ok::<_, Infallible>);
+        let status = v.change("/status", body.status, |status| match status {
+            MembershipStatus::Invited => Err("must be active or suspended"),
+            status => Ok(status),
+        });
+        v.finish(|| {
+            Some(Self {
+                full_name: full_name?,
+                role: role?,
+                status: status?,
+            })
+        })
+    }
+}
+
+/// The members of the tenant, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/users", tag = "users", operation_id = "list_users", security(("bearer" = [])),
+    params(PageParams),
+    responses(
+        (status = 200, body = UserListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn list(
+    caller: Authorized<require::UsersRead>,
+    query: ListQuery<NoFilters>,
+    services: Data<Services>,
+) -> Result<List<UserView>, ApiError> {
+    let page = query.page::<MembershipId>(caller.tenant().id)?;
+    let (after, limit) = (page.after().copied(), page.rows_to_read());
+    let rows = services
+        .tenants
+        .read(caller.context(), move |conn| {
+            Ok::<_, ApiError>(memberships::list(conn, after, limit)?)
+        })
+        .await?;
+    page.answer(rows, |member| member.id, UserView::from)
+}
+
+/// One member.
+#[utoipa::path(
+    get, path = "/api/v1/users/{id}", tag = "users", operation_id = "get_user", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = UserView), FindProblems),
+)]
+pub(crate) async fn find(
+    caller: Authorized<require::UsersRead>,
+    PathId(id): PathId<MembershipId>,
+    services: Data<Services>,
+) -> Result<Json<UserView>, ApiError> {
+    let member = services
+        .tenants
+        .read(caller.context(), move |conn| {
+            Ok::<_, ApiError>(memberships::find(conn, id)?)
+        })
+        .await?;
+    Ok(Json(member.into()))
+}
+
 /// A managed account: it belongs to this tenant alone.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "create_user", security(("bearer" = [])),
@@ -127,7 +236,7 @@ pub(crate) async fn create(
     let member = services
         .tenants
         .run(caller.context(), move |conn| {
-            Ok::<_, ApiError>(store::memberships::insert_managed(
+            Ok::<_, ApiError>(memberships::insert_managed(
                 conn, &email, &full_name, &hash, role,
             )?)
         })
@@ -135,4 +244,77 @@ pub(crate) async fn create(
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/users/{}", member.id)))
         .json(UserView::from(member)))
+}
+
+/// Changes what the body names (JSON Merge Patch, RFC 7396). Admins change whoever does not stand
+/// above them; everybody else their own name only.
+#[utoipa::path(
+    patch, path = "/api/v1/users/{id}", tag = "users", operation_id = "update_user", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    request_body(content(
+        (PatchUser = "application/merge-patch+json"),
+        (PatchUser = "application/json"),
+    )),
+    responses((status = 200, body = UserView), UpdateUserProblems),
+)]
+pub(crate) async fn update(
+    caller: Authorized<require::UsersRead>,
+    PathId(id): PathId<MembershipId>,
+    Patch(body): Patch<PatchUser>,
+    services: Data<Services>,
+) -> Result<Json<UserView>, ApiError> {
+    let changes: MembershipChanges = body.try_into()?;
+    let account = caller.principal().account;
+    let is_admin = role_permits(caller.tenant().role, Permission::UsersWrite);
+    let member = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            if is_admin {
+                return Ok(memberships::update(conn, id, &changes)?);
+            }
+            let member = memberships::find(conn, id)?;
+            if member.account_id != Some(account)
+                || changes.role.is_some()
+                || changes.status.is_some()
+            {
+                return Err(ApiError::Forbidden);
+            }
+            match &changes.full_name {
+                Some(name) => Ok(memberships::update_own_name(conn, name)?),
+                None => Ok(member),
+            }
+        })
+        .await?;
+    Ok(Json(member.into()))
+}
+
+/// Takes a member out of the tenant. Admins remove whoever does not stand above them; everybody
+/// may remove themselves, which is how one leaves.
+#[utoipa::path(
+    delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "delete_user", security(("bearer" = [])),
+    params(("id" = Uuid, Path)),
+    responses((status = 204, description = "No member any more."), DeleteUserProblems),
+)]
+pub(crate) async fn delete(
+    caller: Authorized<require::UsersRead>,
+    PathId(id): PathId<MembershipId>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let account = caller.principal().account;
+    let is_admin = role_permits(caller.tenant().role, Permission::UsersWrite);
+    services
+        .tenants
+        .run(caller.context(), move |conn| {
+            let member = memberships::find(conn, id)?;
+            if member.account_id == Some(account) {
+                memberships::leave(conn)?;
+            } else if is_admin {
+                memberships::delete(conn, id)?;
+            } else {
+                return Err(ApiError::Forbidden);
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::{Context as Task, Poll, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use tenant_db::diesel::prelude::*;
 use tenant_db::diesel::sql_query;
@@ -23,6 +22,11 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn of(db: &TenantDb, tenant: &Tenant) -> Self {
+        Self::try_of(db, tenant).unwrap()
+    }
+
+    /// `None` where it was turned away.
+    fn try_of(db: &TenantDb, tenant: &Tenant) -> Option<Self> {
         let (release, released) = mpsc::channel::<()>();
         let (started, starts) = mpsc::channel();
         let (db, context) = (db.clone(), tenant.context());
@@ -33,11 +37,11 @@ impl Holder {
                 Ok(())
             })
         });
-        starts.recv().unwrap();
-        Self {
+        starts.recv().ok()?;
+        Some(Self {
             release,
             thread: Some(thread),
-        }
+        })
     }
 
     pub(crate) fn let_go(mut self) {
@@ -197,14 +201,29 @@ fn whoever_waited_too_long_is_turned_away() {
         Ok::<_, Error>(())
     }));
     queue(waits.as_mut());
-    let queued = Instant::now();
-    eventually("its second is over", || {
-        (queued.elapsed() > Duration::from_secs(1)).then_some(())
-    });
-    holder.let_go();
+    // It is told so although no thread is free to tell it.
     let result = block_on(waits);
     assert!(matches!(result, Err(Error::Busy)), "{result:?}");
+    assert_eq!(db.waiting(), 0);
+    holder.let_go();
     assert_eq!(scene.names(), [""; 0]);
+}
+
+#[test]
+fn where_nobody_may_wait_whoever_need_not_is_served() {
+    let scene = Scene::new();
+    let db = scene.connect_with(&PoolSettings {
+        connections: 1,
+        queue: 0,
+        queue_timeout_seconds: 0,
+        ..PoolSettings::default()
+    });
+    eventually("a thread is free", || add(&db, &scene.acme, "Written").ok());
+    let holder = eventually("a thread is free", || Holder::try_of(&db, &scene.acme));
+    let result = add(&db, &scene.acme, "Not written");
+    assert!(matches!(result, Err(Error::Busy)), "{result:?}");
+    holder.let_go();
+    assert_eq!(scene.names(), ["Written"]);
 }
 
 #[test]

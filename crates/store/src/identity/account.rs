@@ -1,0 +1,177 @@
+//! What somebody who is signed in sees and changes of the own account, in a tenant or in none.
+
+use auth::{PasswordHash, Principal};
+use diesel::PgConnection;
+use domain::{
+    AccountId, FullName, MembershipStatus, Session, SessionId, TenantId, TenantMembership,
+};
+
+use super::{IdentityDb, SignedIn, membership_in};
+use crate::error::Error;
+use crate::{accounts, directory, sessions};
+
+/// Whoever presented a valid access token; whether its session still lives, and still stands
+/// where the token says, every function here asks first.
+///
+/// All of them answer [`tenant_db::Error::SessionRevoked`] when the session has ended, and
+/// [`tenant_db::Error::Stale`] when it stands in another tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    account: AccountId,
+    session: SessionId,
+    tenant: Option<TenantId>,
+}
+
+impl From<&Principal> for Caller {
+    fn from(principal: &Principal) -> Self {
+        Self {
+            account: principal.account,
+            session: principal.session,
+            tenant: principal.tenant.as_ref().map(|tenant| tenant.id),
+        }
+    }
+}
+
+impl Caller {
+    fn check(self, conn: &mut PgConnection) -> Result<(), Error> {
+        let standing = sessions::find_tenant(conn, self.session, self.account)?;
+        if standing == self.tenant {
+            Ok(())
+        } else {
+            Err(Error::Database(tenant_db::Error::Stale))
+        }
+    }
+}
+
+impl IdentityDb {
+    /// The account, and the tenant in which the session stands.
+    ///
+    /// # Errors
+    /// Those of [`Caller`].
+    pub async fn find_signed_in(&self, caller: Caller) -> Result<SignedIn, Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                Ok(SignedIn {
+                    account: accounts::find(conn, caller.account)?,
+                    session: caller.session,
+                    tenant: membership_in(conn, caller.account, caller.tenant)?,
+                })
+            })
+            .await
+    }
+
+    /// Changes the account's name, if there is a new one. What its tenants call it is theirs.
+    ///
+    /// # Errors
+    /// Those of [`Caller`].
+    pub async fn rename(
+        &self,
+        caller: Caller,
+        full_name: Option<FullName>,
+    ) -> Result<SignedIn, Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                Ok(SignedIn {
+                    account: match full_name {
+                        Some(full_name) => accounts::rename(conn, caller.account, &full_name)?,
+                        None => accounts::find(conn, caller.account)?,
+                    },
+                    session: caller.session,
+                    tenant: membership_in(conn, caller.account, caller.tenant)?,
+                })
+            })
+            .await
+    }
+
+    /// What the account's password hashes to; `None` when it has none.
+    ///
+    /// # Errors
+    /// Those of [`Caller`].
+    pub async fn find_password(&self, caller: Caller) -> Result<Option<PasswordHash>, Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                accounts::find_password(conn, caller.account)
+            })
+            .await
+    }
+
+    /// A new password in the place of the verified one; ends every other session.
+    ///
+    /// # Errors
+    /// Those of [`Caller`]; [`Error::WrongPassword`] when it was changed meanwhile.
+    pub async fn change_password(
+        &self,
+        caller: Caller,
+        verified: PasswordHash,
+        new: PasswordHash,
+    ) -> Result<(), Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                // Before the sessions are looked for: from here on nobody opens another one with
+                // the old password.
+                accounts::update_password(conn, caller.account, &verified, &new)?;
+                let live = sessions::lock_all(conn, caller.account)?;
+                if !live.contains(&caller.session) {
+                    return Err(Error::session_revoked());
+                }
+                let others = live.into_iter().filter(|id| *id != caller.session);
+                sessions::revoke(conn, others)
+            })
+            .await
+    }
+
+    /// At most `limit` of the account's live sessions, newest first, those after `after` when it
+    /// is given.
+    ///
+    /// # Errors
+    /// Those of [`Caller`].
+    pub async fn list_sessions(
+        &self,
+        caller: Caller,
+        after: Option<SessionId>,
+        limit: i64,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<Vec<Session>, Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                sessions::list(conn, caller.account, after, limit, now)
+            })
+            .await
+    }
+
+    /// Ends one of the account's sessions, which may be the caller's own.
+    ///
+    /// # Errors
+    /// Those of [`Caller`]; [`Error::NotFound`] when the account has no such live session.
+    pub async fn revoke_session(&self, caller: Caller, id: SessionId) -> Result<(), Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                if !sessions::lock_all(conn, caller.account)?.contains(&id) {
+                    return Err(Error::NotFound);
+                }
+                sessions::revoke(conn, [id])
+            })
+            .await
+    }
+
+    /// The tenants that the account is an active member of.
+    ///
+    /// # Errors
+    /// Those of [`Caller`].
+    pub async fn list_tenants(&self, caller: Caller) -> Result<Vec<TenantMembership>, Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                let mut memberships = directory::memberships_of(conn, caller.account)?;
+                memberships.retain(|membership| membership.status == MembershipStatus::Active);
+                Ok(memberships)
+            })
+            .await
+    }
+}

@@ -1,0 +1,17 @@
+SET LOCAL ROLE rowhouse_owner;
+DROP TRIGGER memberships_retire_managed ON memberships;
+DROP TRIGGER memberships_keep_an_owner_delete ON memberships;
+DROP TRIGGER memberships_keep_an_owner ON memberships;
+REVOKE UPDATE (full_name, removed_at, updated_at) ON memberships FROM rowhouse_directory;
+REVOKE UPDATE (updated_at) ON tenants FROM rowhouse_directory;
+REVOKE UPDATE (email, updated_at) ON accounts FROM rowhouse_directory;
+REVOKE SELECT (account_id), DELETE ON credentials FROM rowhouse_directory;
+REVOKE SELECT (account_id, revoked_at), UPDATE (revoked_at) ON sessions FROM rowhouse_directory;
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_directory;
+DROP FUNCTION directory.leave();
+DROP FUNCTION directory.set_own_name(text);
+DROP FUNCTION directory.retire_managed_account();
+DROP FUNCTION directory.keep_an_owner();
+REVOKE USAGE ON SCHEMA directory FROM rowhouse_owner;
+SET LOCAL ROLE NONE;
