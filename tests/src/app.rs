@@ -5,7 +5,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use api::{AppState, CursorKey, Server, ServerSettings, Services};
-use auth::{AccessTokenSettings, AccessTokens, PasswordSettings, PasswordThreads, SigningKey};
+use auth::{
+    AccessTokenSettings, AccessTokens, PasswordSettings, PasswordThreads, RefreshKey, SigningKey,
+};
 use serde_json::{Value, json};
 use store::IdentityDb;
 use tenant_db::{PoolSettings, TenantDb};
@@ -49,6 +51,7 @@ impl TestApp {
                 ..PasswordSettings::default()
             })
             .unwrap(),
+            refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
         };
         let state = AppState {

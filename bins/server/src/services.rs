@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use api::{AppState, CursorKey, Services};
-use auth::{AccessTokens, PasswordThreads};
+use auth::{AccessTokens, PasswordThreads, RefreshKey};
 use secrecy::ExposeSecret as _;
 use store::IdentityDb;
 use tenant_db::TenantDb;
@@ -32,6 +32,7 @@ pub(crate) fn connect(
         tenants: TenantDb::connect(&urls.app, key, &settings.database.tenant_pool())?,
         identity: IdentityDb::connect(&urls.auth, &settings.database.auth_pool())?,
         passwords,
+        refresh_key: RefreshKey::derive(database.secret_key.expose_secret().as_bytes()),
         refresh_lifetime_days: settings.auth.refresh_token_lifetime_days,
     })
 }

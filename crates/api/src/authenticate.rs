@@ -28,6 +28,16 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Authenticated(Arc<Caller>);
 
+/// Whoever holds a valid access token, whatever tenant a header or the host name selects: for what
+/// is done to the session itself, which may stand in any tenant or in none. Whoever is served at
+/// `acme.rowhouse.example` and has a token of another tenant must still be able to switch, and to
+/// log out. Everything else takes [`Authenticated`].
+///
+/// # Errors
+/// 401 `missing_token` or `invalid_token`.
+#[derive(Clone, Debug)]
+pub struct Bearer(Caller);
+
 /// Whoever holds a valid access token of a tenant, in a role that has the permission `P`.
 ///
 /// # Errors
@@ -40,7 +50,7 @@ pub struct Authorized<P> {
     permission: PhantomData<P>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Caller {
     principal: Principal,
     request_id: RequestId,
@@ -56,20 +66,11 @@ impl Authenticated {
         if let Some(caller) = request.extensions().get::<Self>() {
             return Ok(caller.clone());
         }
-        let state = request
-            .app_data::<Data<AppState>>()
-            .ok_or_else(|| ApiError::internal("the app has no AppState"))?;
-        let principal = state
-            .access_tokens
-            .verify(bearer_token(request)?, Utc::now())
-            .map_err(|_| ApiError::InvalidToken)?;
+        let state = state(request)?;
+        let caller = Caller::of(request, state)?;
         let base_domain = state.settings.base_domain.as_deref();
-        tenant_selection::check(request, base_domain, principal.tenant.as_ref())?;
-        let caller = Self(Arc::new(Caller {
-            principal,
-            request_id: RequestId::of(request),
-            address: client_address(request, &state.settings.trusted_proxies),
-        }));
+        tenant_selection::check(request, base_domain, caller.principal.tenant.as_ref())?;
+        let caller = Self(Arc::new(caller));
         request.extensions_mut().insert(caller.clone());
         Ok(caller)
     }
@@ -84,6 +85,34 @@ impl Authenticated {
     #[must_use]
     pub fn request_id(&self) -> &RequestId {
         &self.0.request_id
+    }
+
+    /// Where the request comes from.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.0.address
+    }
+}
+
+impl Caller {
+    fn of(request: &HttpRequest, state: &AppState) -> Result<Self, ApiError> {
+        let principal = state
+            .access_tokens
+            .verify(bearer_token(request)?, Utc::now())
+            .map_err(|_| ApiError::InvalidToken)?;
+        Ok(Self {
+            principal,
+            request_id: RequestId::of(request),
+            address: client_address(request, &state.settings.trusted_proxies),
+        })
+    }
+}
+
+impl Bearer {
+    /// What the token says.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
     }
 
     /// Where the request comes from.
@@ -140,6 +169,22 @@ impl<P: Require> Authorized<P> {
             tenant,
             permission: PhantomData,
         })
+    }
+}
+
+fn state(request: &HttpRequest) -> Result<&Data<AppState>, ApiError> {
+    request
+        .app_data::<Data<AppState>>()
+        .ok_or_else(|| ApiError::internal("the app has no AppState"))
+}
+
+impl FromRequest for Bearer {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = state(request).and_then(|state| Caller::of(request, state));
+        ready(caller.map(Self))
     }
 }
 

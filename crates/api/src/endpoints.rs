@@ -4,5 +4,16 @@ pub(crate) mod account;
 pub(crate) mod auth;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod my_tenants;
+pub(crate) mod password;
 pub(crate) mod projects;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod tenant;
+mod token;
 pub(crate) mod users;
+
+/// A list that cannot be filtered.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoFilters {}

@@ -34,7 +34,7 @@ pub enum ApiError {
     TenantAmbiguous,
     #[error("the request carries no access token")]
     MissingToken,
-    #[error("the access token is not valid")]
+    #[error("the token is not valid")]
     InvalidToken,
     #[error("e-mail address or password is wrong")]
     InvalidCredentials,
@@ -250,6 +250,8 @@ impl From<store::Error> for ApiError {
             store::Error::NotAllowed => Self::Forbidden,
             store::Error::NotDeleted => Self::NotDeleted,
             store::Error::LastOwner => Self::LastOwner,
+            store::Error::InvalidRefreshToken => Self::InvalidToken,
+            store::Error::WrongPassword => Self::InvalidCredentials,
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,
             store::Error::SignupClosed => Self::SignupClosed,

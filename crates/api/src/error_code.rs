@@ -66,12 +66,12 @@ error_codes! {
         "`X-Tenant-Slug`, the host name and `X-Tenant-ID` do not all name the same tenant. Send one of them, or none.";
     MissingToken = "missing_token", 401, "No access token",
         "The request needs `Authorization: Bearer <access token>`.";
-    InvalidToken = "invalid_token", 401, "Invalid access token",
-        "The access token is malformed, forged, expired or not meant for this server. Refresh it or sign in.";
+    InvalidToken = "invalid_token", 401, "Invalid token",
+        "The access token is malformed, forged, expired or not meant for this server: refresh it, or sign in. Where a refresh token was sent: it is unknown, expired or replaced; sign in.";
     InvalidCredentials = "invalid_credentials", 401, "Invalid credentials",
         "No such account, or another password. Which of the two is not said.";
     SessionRevoked = "session_revoked", 401, "Session revoked",
-        "The session was logged out or revoked. Sign in again.";
+        "The session was logged out or revoked, or a refresh token was presented again long after its use. Sign in again.";
     TokenStale = "token_stale", 401, "Access token out of date",
         "The role, or the tenant of the session, changed since the token was made. Refresh it and repeat the request.";
     Forbidden = "forbidden", 403, "Not permitted",
@@ -83,7 +83,7 @@ error_codes! {
     TenantSuspended = "tenant_suspended", 403, "Tenant suspended",
         "The tenant is suspended; only its operator can change that.";
     NotAMember = "not_a_member", 403, "Not a member",
-        "You are not, or no longer, a member of this tenant.";
+        "You are not, or no longer, a member of this tenant, or there is no such tenant.";
     SignupClosed = "signup_closed", 403, "Sign-up closed",
         "This tenant takes new members by invitation only.";
     NotFound = "not_found", 404, "Not found",

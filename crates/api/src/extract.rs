@@ -8,7 +8,7 @@ mod fault;
 mod path;
 mod query;
 
-pub use body::{Body, BodyLimit, Patch};
+pub use body::{Body, BodyLimit, OptionalBody, Patch};
 pub use path::PathId;
 pub use query::QueryParams;
 

@@ -61,7 +61,7 @@ mod state;
 mod tenant_selection;
 mod validation;
 
-pub use authenticate::{Authenticated, Authorized};
+pub use authenticate::{Authenticated, Authorized, Bearer};
 pub use client_address::{Network, NotANetwork};
 pub use cursor::CursorKey;
 pub use error::{ApiError, FieldError, FieldErrorCode};

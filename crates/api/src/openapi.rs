@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use domain::{MembershipStatus, ProjectStatus, Role};
+use domain::{MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
-use crate::endpoints::{account, auth, health, projects, users};
+use crate::endpoints::{
+    account, auth, health, my_tenants, password, projects, session, sessions, tenant, users,
+};
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
 
@@ -34,7 +36,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
         health::ready,
         auth::register,
         auth::login,
+        session::refresh,
+        session::switch,
+        session::logout,
+        password::change,
         account::me,
+        account::update,
+        my_tenants::list,
+        sessions::list,
+        sessions::delete,
+        tenant::find,
+        tenant::update,
         users::list,
         users::find,
         users::create,
@@ -52,6 +64,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     tags(
         (name = "auth", description = "How somebody gets a token"),
         (name = "users", description = "The account behind the token, and the members of the tenant"),
+        (name = "tenant", description = "The company itself"),
         (name = "projects", description = "What a tenant works on"),
         (name = "health", description = "Whether the server lives and can work"),
     ),
@@ -155,6 +168,30 @@ problem_sets! {
     /// Sign-in.
     LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, TenantSuspended,
         RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// The next tokens.
+    RefreshProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, SessionRevoked, RequestTimeout,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Another tenant.
+    SwitchProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
+        TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        Internal, Busy, DatabaseUnavailable];
+    /// Sign-out.
+    LogoutProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
+        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Another password.
+    ChangePasswordProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Changing one's own account.
+    UpdateAccountProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Reading a list of one's own.
+    AccountListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
+        ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Ending one of one's sessions.
+    DeleteSessionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale,
+        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable];
     /// Reading one's own account.
     AccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
         Internal, Busy, DatabaseUnavailable];
@@ -182,6 +219,14 @@ problem_sets! {
     /// Removing a user.
     DeleteUserProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
         NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, LastOwner, Internal, Busy,
+        DatabaseUnavailable];
+    /// Reading the tenant.
+    TenantProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
+        TenantMismatch, TenantSuspended, NotAMember, Internal, Busy, DatabaseUnavailable];
+    /// Changing the tenant.
+    UpdateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
+        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
         DatabaseUnavailable];
     /// Changing one thing.
     UpdateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
@@ -214,8 +259,20 @@ pub(crate) fn project_status() -> Schema {
     words(ProjectStatus::ALL.iter().map(|status| status.as_str()))
 }
 
+pub(crate) fn tenant_status() -> Schema {
+    words(TenantStatus::ALL.iter().map(|status| status.as_str()))
+}
+
 pub(crate) fn membership_status() -> Schema {
     words(MembershipStatus::ALL.iter().map(|status| status.as_str()))
+}
+
+pub(crate) fn signup() -> Schema {
+    words(Signup::ALL.iter().map(|signup| signup.as_str()))
+}
+
+pub(crate) fn subscription_tier() -> Schema {
+    words(SubscriptionTier::ALL.iter().map(|tier| tier.as_str()))
 }
 
 fn error_code() -> Schema {

@@ -9,7 +9,10 @@ use actix_web::{
 };
 
 use crate::{
-    endpoints::{account, auth, docs, health, projects, users},
+    endpoints::{
+        account, auth, docs, health, my_tenants, password, projects, session, sessions, tenant,
+        users,
+    },
     error::ApiError,
     extract::BodyLimit,
 };
@@ -26,12 +29,22 @@ fn table() -> Vec<Endpoint> {
         at("/docs/{file:.*}").get(docs::page),
         at("/api/v1/auth/register").post(auth::register),
         at("/api/v1/auth/login").post(auth::login),
-        at("/api/v1/users/me").get(account::me),
+        at("/api/v1/auth/refresh").post(session::refresh),
+        at("/api/v1/auth/switch").post(session::switch),
+        at("/api/v1/auth/logout").post(session::logout),
+        at("/api/v1/auth/password/change").post(password::change),
+        at("/api/v1/users/me")
+            .get(account::me)
+            .patch(account::update),
+        at("/api/v1/users/me/tenants").get(my_tenants::list),
+        at("/api/v1/users/me/sessions").get(sessions::list),
+        at("/api/v1/users/me/sessions/{id}").delete(sessions::delete),
         at("/api/v1/users").get(users::list).post(users::create),
         at("/api/v1/users/{id}")
             .get(users::find)
             .patch(users::update)
             .delete(users::delete),
+        at("/api/v1/tenant").get(tenant::find).patch(tenant::update),
         at("/api/v1/projects")
             .get(projects::list)
             .post(projects::create),

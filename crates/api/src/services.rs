@@ -1,9 +1,9 @@
 //! What the handlers work with: the databases and the password threads. Made once by the binary.
 
-use auth::{AccessTokens, PasswordThreads, Principal, RefreshToken, TenantClaim};
-use chrono::{Duration, Utc};
+use auth::{AccessTokens, PasswordThreads, Principal, RefreshKey, RefreshToken, TenantClaim};
+use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
-use store::{IdentityDb, NewSession, SignedIn};
+use store::{IdentityDb, NewRefreshToken, NewSession, SignedIn};
 use tenant_db::TenantDb;
 
 use crate::error::ApiError;
@@ -16,6 +16,8 @@ pub struct Services {
     pub identity: IdentityDb,
     /// bcrypt, on threads of its own.
     pub passwords: PasswordThreads,
+    /// Which refresh token follows which.
+    pub refresh_key: RefreshKey,
     /// How long a refresh token lives, in days.
     pub refresh_lifetime_days: u32,
 }
@@ -37,10 +39,21 @@ impl Services {
         let session = NewSession {
             device,
             address: Some(address),
-            refresh_hash: refresh.hash(),
-            refresh_expires_at: Utc::now() + Duration::days(self.refresh_lifetime_days.into()),
+            refresh: self.new_refresh_token(&refresh, Utc::now()),
         };
         (refresh, session)
+    }
+
+    /// What is kept of a refresh token that is handed out at `now`.
+    pub(crate) fn new_refresh_token(
+        &self,
+        token: &RefreshToken,
+        now: DateTime<Utc>,
+    ) -> NewRefreshToken {
+        NewRefreshToken {
+            hash: token.hash(),
+            expires_at: now + Duration::days(self.refresh_lifetime_days.into()),
+        }
     }
 }
 

@@ -45,6 +45,6 @@ pub use project::{NewProject, Project, ProjectChanges, ProjectStatus};
 pub use role::Role;
 pub use session::Session;
 pub use slug::{SlugError, TenantSlug};
-pub use tenant::{Signup, SubscriptionTier, Tenant, TenantStatus};
+pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantStatus};
 pub use text::{Description, FullName, ProjectName, TenantName, TextError};
 pub use words::UnknownWord;

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::TenantId;
 use crate::words::words;
+use crate::{TenantId, TenantName};
 
 words! {
     /// Whether a tenant is served.
@@ -70,6 +70,8 @@ pub struct Tenant {
     pub rate_limit_burst: Option<i32>,
     /// Who may join.
     pub signup: Signup,
+    /// The e-mail domains that `signup: domain` lets in, lower-case.
+    pub signup_domains: Vec<String>,
     /// The tenant's own settings, a JSON object.
     pub settings: serde_json::Value,
     /// Colours, logo and the like, a JSON object.
@@ -78,6 +80,25 @@ pub struct Tenant {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// What an admin changes of a tenant; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantChanges {
+    /// The company's name.
+    pub name: Option<TenantName>,
+    /// Who may join without an invitation.
+    pub signup: Option<Signup>,
+    /// The e-mail domains that `signup: domain` lets in, lower-case.
+    pub signup_domains: Option<Vec<String>>,
+}
+
+impl TenantChanges {
+    /// Whether nothing is changed.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.name.is_none() && self.signup.is_none() && self.signup_domains.is_none()
+    }
 }
 
 impl Tenant {

@@ -27,6 +27,7 @@ pub mod demo;
 pub mod memberships;
 pub mod migrations;
 pub mod projects;
+pub mod tenants;
 
 mod accounts;
 mod connections;

@@ -34,8 +34,9 @@ impl ServiceDb {
         })
     }
 
-    /// Runs `work` in one transaction on a thread of this pool: committed when it answers `Ok`,
-    /// rolled back otherwise.
+    /// Runs `work` in one transaction on a thread of this pool: committed when it answers `Ok`
+    /// and no statement of it failed outside of a savepoint that it rolled back, rolled back
+    /// otherwise. A COPY of `work` must be read or written to its end.
     ///
     /// # Errors
     /// Those of `work`, and [`Error`] for all that happens around it.

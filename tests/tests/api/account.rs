@@ -3,7 +3,10 @@
 use rowhouse_tests::TestApp;
 use serde_json::{Value, json};
 
+use crate::projects::refusal;
 use crate::{rows::principal, state};
+
+const ME: &str = "/api/v1/users/me";
 
 #[tokio::test]
 async fn an_account_sees_itself_and_the_tenant_it_stands_in() {
@@ -101,4 +104,55 @@ async fn an_account_that_was_deleted_shows_nothing_more() {
     for path in ["/api/v1/users/me", "/api/v1/projects"] {
         carol.get(path).await.problem(401, "session_revoked");
     }
+}
+
+#[tokio::test]
+async fn an_account_changes_its_name_and_its_tenants_keep_theirs() {
+    let (app, alice, bob) = TestApp::two_tenants().await;
+    let viewer = alice.colleague("viewer").await;
+    let mut me = viewer.get(ME).await.expect(200).json();
+    for (body, name) in [
+        (json!({ "full_name": "Vera Voss" }), "Vera Voss"),
+        (json!({ "full_name": " V. Voss " }), "V. Voss"),
+        (json!({}), "V. Voss"),
+    ] {
+        let answer = viewer.patch(ME, body).await.expect(200);
+        me["full_name"] = json!(name);
+        assert_eq!(answer.json(), me);
+        answer.assert_framed();
+        assert_eq!(viewer.get(ME).await.expect(200).json(), me);
+    }
+    let named = "accounts WHERE full_name = 'V. Voss' AND updated_at > created_at";
+    assert_eq!(state::count(&app, named), 1);
+    let in_tenant = "memberships WHERE email = 'viewer@acme-corp.example' AND full_name = 'viewer'";
+    assert_eq!(state::count(&app, in_tenant), 1);
+    for (caller, name) in [(&alice, "alice@acme.example"), (&bob, "bob@globex.example")] {
+        let me = caller.get(ME).await.expect(200).json();
+        assert_eq!(me["full_name"], name);
+    }
+}
+
+#[tokio::test]
+async fn an_account_changes_nothing_but_its_name() {
+    let (_app, alice, _bob) = TestApp::two_tenants().await;
+    let me = alice.get(ME).await.expect(200).json();
+    for (field, value, code) in [
+        ("full_name", json!(null), "wrong_type"),
+        ("full_name", json!(""), "invalid"),
+        ("full_name", json!("x".repeat(201)), "invalid"),
+        ("full_name", json!(7), "wrong_type"),
+        ("email", json!("mallory@acme.example"), "unknown_field"),
+        ("email_verified", json!(true), "unknown_field"),
+        ("mfa_enabled", json!(false), "unknown_field"),
+        ("id", json!(me["id"]), "unknown_field"),
+        ("tenant", json!(null), "unknown_field"),
+    ] {
+        let answer = alice.patch(ME, json!({ field: value })).await;
+        assert_eq!(
+            answer.refusals(),
+            refusal(&format!("/{field}"), code),
+            "{field}"
+        );
+    }
+    assert_eq!(alice.get(ME).await.expect(200).json(), me);
 }

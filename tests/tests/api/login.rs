@@ -292,7 +292,8 @@ async fn a_suspended_or_removed_member_is_no_member() {
         assert_eq!(answer.essence(), wrong.essence(), "{assignment}");
         answer.problem(401, "invalid_credentials");
     }
-    // A person stays a person.
+    // A person stays a person; another owner stays behind.
+    let _ = alice.colleague("owner").await;
     state::update_member(&app, "alice@acme.example", "removed_at = now()");
     let answer = login(&app, "alice@acme.example", "securepass123", None).await;
     assert_eq!(

@@ -22,7 +22,7 @@ const CALLERS: [&str; 7] = [
 
 /// What is asked, about what, and the status that each caller gets. `standing` and `deleted` are
 /// the owner's projects, `own` is the caller's where it can make one; behind `POST /users` stands
-/// the role that is to be granted.
+/// the role that is to be granted. Logout stands last, as nobody is left behind it.
 const TABLE: &str = "
 GET    /health                             -           200   200   200   200   200   200   200
 GET    /health/live                        -           200   200   200   200   200   200   200
@@ -33,7 +33,14 @@ GET    /docs/{file:.*}                     -           200   200   200   200   2
 GET    /docs/errors/{code}                 -           200   200   200   200   200   200   200
 POST   /api/v1/auth/register               -           201   201   201   201   201   201   201
 POST   /api/v1/auth/login                  -           200   200   200   200   200   200   200
+POST   /api/v1/auth/refresh                nonsense    401   401   401   401   401   401   401
+POST   /api/v1/auth/switch                 acme-corp   200   200   200   200   401   403   403
+POST   /api/v1/auth/password/change        -           204   204   204   204   401   204   204
 GET    /api/v1/users/me                    -           200   200   200   200   401   200   200
+PATCH  /api/v1/users/me                    -           200   200   200   200   401   200   200
+GET    /api/v1/users/me/tenants            -           200   200   200   200   401   200   200
+GET    /api/v1/users/me/sessions           -           200   200   200   200   401   200   200
+DELETE /api/v1/users/me/sessions/{id}      missing     404   404   404   404   401   404   404
 POST   /api/v1/users                       viewer      201   201   403   403   401   403   201
 POST   /api/v1/users                       member      201   201   403   403   401   403   201
 POST   /api/v1/users                       admin       201   201   403   403   401   403   201
@@ -52,6 +59,7 @@ DELETE /api/v1/projects/{id}               own         204   204   204   403   4
 DELETE /api/v1/projects/{id}               deleted     404   404   404   403   401   403   404
 POST   /api/v1/projects/{id}/restore       standing    409   409   403   403   401   403   404
 POST   /api/v1/projects/{id}/restore       deleted     200   200   403   403   401   403   404
+POST   /api/v1/auth/logout                 -           204   204   204   204   401   204   204
 ";
 
 struct Row {
@@ -82,8 +90,10 @@ fn table() -> Vec<Row> {
 }
 
 /// The code that goes with a status here.
-fn code(status: u16, who: &str) -> Option<&'static str> {
+fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
     match status {
+        401 if row.target.ends_with("/refresh") => Some("invalid_token"),
+        403 if row.target.ends_with("/switch") => Some("not_a_member"),
         401 => Some("missing_token"),
         403 if who == "homeless" => Some("no_tenant"),
         403 => Some("forbidden"),
@@ -94,7 +104,7 @@ fn code(status: u16, who: &str) -> Option<&'static str> {
 }
 
 /// A body of which only the role of the caller can be wrong.
-fn body(row: &Row, email: &str) -> Option<Value> {
+fn body(row: &Row, email: &str, who: &str) -> Option<Value> {
     let (password, full_name) = ("securepass123", "New");
     let body = match (row.method.as_str(), row.target) {
         ("POST", "/api/v1/auth/register") => {
@@ -103,6 +113,14 @@ fn body(row: &Row, email: &str) -> Option<Value> {
         ("POST", "/api/v1/auth/login") => {
             json!({ "email": "alice@acme.example", "password": password })
         }
+        ("POST", "/api/v1/auth/refresh") => json!({ "refresh_token": row.about }),
+        ("POST", "/api/v1/auth/switch") => json!({ "tenant_slug": row.about }),
+        ("POST", "/api/v1/auth/password/change") => {
+            let managed = matches!(who, "admin" | "member" | "viewer");
+            let current = if managed { "correct horse" } else { password };
+            json!({ "current_password": current, "new_password": current })
+        }
+        ("PATCH", "/api/v1/users/me") => json!({ "full_name": full_name }),
         ("POST", "/api/v1/users") => {
             json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
         }
@@ -153,12 +171,12 @@ async fn each_caller_may_what_the_table_says_and_nothing_else() {
         let columns = CALLERS.iter().zip(&callers).zip(&row.statuses);
         for ((who, caller), expected) in columns {
             let target = target(row, &owner, caller, who).await;
-            let body = body(row, &format!("{who}{number}@new.example"));
+            let body = body(row, &format!("{who}{number}@new.example"), who);
             let answer = caller.send(row.method.clone(), &target, body).await;
             let (method, text) = (&row.method, answer.text());
             let what = format!("{who}: {method} {} {}: {text:.300}", row.target, row.about);
             assert_eq!(answer.status(), *expected, "{what}");
-            if let Some(code) = code(*expected, who) {
+            if let Some(code) = code(row, *expected, who) {
                 answer.problem(*expected, code);
             }
         }

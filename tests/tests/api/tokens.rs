@@ -15,12 +15,44 @@ use crate::{rows::principal, state};
 const CHALLENGE: &str = "Bearer realm=\"rowhouse\"";
 const INVALID: &str = "Bearer realm=\"rowhouse\", error=\"invalid_token\"";
 
-/// Every route that needs a token.
-fn requests() -> Vec<(Method, String, Option<Value>)> {
+/// Every route that needs a token, and where its session stands does not matter.
+fn session_requests() -> Vec<(Method, String, Option<Value>)> {
+    let slug = Some(json!({ "tenant_slug": "acme-corp" }));
+    vec![
+        (Method::POST, "/api/v1/auth/switch".to_owned(), slug),
+        (Method::POST, "/api/v1/auth/logout".to_owned(), None),
+    ]
+}
+
+/// Every route that needs a token, of a tenant or of none.
+fn account_requests() -> Vec<(Method, String, Option<Value>)> {
+    let id = "0198c0de-0000-7000-8000-000000000001";
+    let me = "/api/v1/users/me";
+    let passwords =
+        Some(json!({ "current_password": "securepass123", "new_password": "pwned pwned" }));
+    vec![
+        (Method::GET, me.to_owned(), None),
+        (
+            Method::PATCH,
+            me.to_owned(),
+            Some(json!({ "full_name": "pwned" })),
+        ),
+        (Method::GET, format!("{me}/tenants"), None),
+        (Method::GET, format!("{me}/sessions"), None),
+        (Method::DELETE, format!("{me}/sessions/{id}"), None),
+        (
+            Method::POST,
+            "/api/v1/auth/password/change".to_owned(),
+            passwords,
+        ),
+    ]
+}
+
+/// Every route that needs a token of a tenant.
+fn tenant_requests() -> Vec<(Method, String, Option<Value>)> {
     let id = "0198c0de-0000-7000-8000-000000000001";
     let name = Some(json!({ "name": "pwned" }));
     vec![
-        (Method::GET, "/api/v1/users/me".to_owned(), None),
         (
             Method::POST,
             "/api/v1/users".to_owned(),
@@ -40,7 +72,12 @@ fn requests() -> Vec<(Method, String, Option<Value>)> {
 
 /// Every request of this caller is refused alike.
 async fn assert_refused(caller: &Caller, status: u16, code: &str, challenge: &str) {
-    for (method, path, body) in requests() {
+    let mut requests = [account_requests(), tenant_requests()].concat();
+    // Whoever has to switch, or wants to leave, need not refresh first.
+    if code != "token_stale" {
+        requests.extend(session_requests());
+    }
+    for (method, path, body) in requests {
         let answer = caller.send(method.clone(), &path, body).await;
         answer.problem(status, code);
         assert_eq!(
@@ -54,7 +91,7 @@ async fn assert_refused(caller: &Caller, status: u16, code: &str, challenge: &st
 /// As [`assert_refused`], of what needs a tenant.
 async fn assert_refused_in_tenant(caller: &Caller, status: u16, code: &str) {
     let challenge = if status == 401 { INVALID } else { "" };
-    for (method, path, body) in requests().into_iter().skip(1) {
+    for (method, path, body) in tenant_requests() {
         let answer = caller.send(method.clone(), &path, body).await;
         answer.problem(status, code);
         assert_eq!(
@@ -358,16 +395,36 @@ async fn a_changed_role_makes_the_token_stale_also_when_it_is_changed_back() {
 #[tokio::test]
 async fn a_suspended_or_removed_member_is_out_with_the_next_request() {
     let (app, alice, _bob) = TestApp::two_tenants().await;
-    for (role, assignment) in [
-        ("admin", "status = 'suspended'"),
-        ("owner", "removed_at = now()"),
+    state::set_signup(&app, "acme-corp", "open");
+    let carol = json!({ "email": "carol@home.example", "password": "securepass123" });
+    let mut person = carol.clone();
+    person["full_name"] = json!("Carol");
+    person["tenant_slug"] = json!("acme-corp");
+    let answer = app.stranger().post("/api/v1/auth/register", person).await;
+    let _ = answer.expect(201);
+    let carol = app.stranger().login(carol).await;
+    // A permission comes before the membership; whoever is refused as no member needs all of them.
+    state::update_member(&app, "carol@home.example", "role = 'owner'");
+    let carol = {
+        let mut who = principal(&carol);
+        let tenant = who.tenant.as_mut().unwrap();
+        (tenant.role, tenant.role_version) = (Role::Owner, tenant.role_version + 1);
+        app.stranger().with_token(issue(&who))
+    };
+    let admin = alice.colleague("admin").await;
+    for (caller, email, assignment) in [
+        (admin, "admin@acme-corp.example", "status = 'suspended'"),
+        (carol, "carol@home.example", "removed_at = now()"),
     ] {
-        let caller = alice.colleague(role).await;
         let _ = caller.get("/api/v1/projects").await.expect(200);
-        state::update_member(&app, &format!("{role}@acme-corp.example"), assignment);
+        state::update_member(&app, email, assignment);
         assert_refused_in_tenant(&caller, 403, "not_a_member").await;
         let _ = alice.get("/api/v1/projects").await.expect(200);
     }
+    // A managed account goes with its membership.
+    let owner = alice.colleague("owner").await;
+    state::update_member(&app, "owner@acme-corp.example", "removed_at = now()");
+    assert_refused(&owner, 401, "session_revoked", INVALID).await;
     state::change(&app, "DELETE FROM memberships WHERE role = 'admin'");
     let caller = alice.colleague("viewer").await;
     state::change(&app, "DELETE FROM memberships WHERE role = 'viewer'");

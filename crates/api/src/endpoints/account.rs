@@ -2,13 +2,19 @@
 
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
-use domain::{AccountId, MembershipId, Role, TenantId};
-use serde::Serialize;
+use domain::{AccountId, FullName, MembershipId, Role, TenantId};
+use serde::{Deserialize, Serialize};
 use store::SignedIn;
 use utoipa::ToSchema;
 
 use crate::{
-    authenticate::Authenticated, error::ApiError, openapi::AccountProblems, services::Services,
+    authenticate::Authenticated,
+    error::ApiError,
+    extract::Patch,
+    openapi::{AccountProblems, UpdateAccountProblems},
+    patchable::Patchable,
+    services::Services,
+    validation::Validation,
 };
 
 /// An account as its owner sees it.
@@ -62,6 +68,14 @@ impl From<&SignedIn> for AccountView {
     }
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PatchAccount {
+    #[serde(default)]
+    #[schema(value_type = String, required = false, example = "Alice Adams", min_length = 1, max_length = 200)]
+    full_name: Patchable<String>,
+}
+
 /// The account behind the token.
 #[utoipa::path(
     get, path = "/api/v1/users/me", tag = "users", operation_id = "get_me", security(("bearer" = [])),
@@ -71,11 +85,26 @@ pub(crate) async fn me(
     caller: Authenticated,
     services: Data<Services>,
 ) -> Result<Json<AccountView>, ApiError> {
-    let principal = caller.principal();
-    let tenant = principal.tenant.as_ref().map(|tenant| tenant.id);
-    let who = services
-        .identity
-        .find_signed_in(principal.account, principal.session, tenant)
-        .await?;
+    let caller = caller.principal().into();
+    let who = services.identity.find_signed_in(caller).await?;
+    Ok(Json(AccountView::from(&who)))
+}
+
+/// Changes the account. What its tenants call the person is theirs.
+#[utoipa::path(
+    patch, path = "/api/v1/users/me", tag = "users", operation_id = "update_me", security(("bearer" = [])),
+    request_body(content = PatchAccount, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = AccountView), UpdateAccountProblems),
+)]
+pub(crate) async fn update(
+    caller: Authenticated,
+    Patch(body): Patch<PatchAccount>,
+    services: Data<Services>,
+) -> Result<Json<AccountView>, ApiError> {
+    let mut v = Validation::new();
+    let full_name = v.change("/full_name", body.full_name, |text| FullName::parse(&text));
+    let full_name = v.finish(|| full_name)?;
+    let caller = caller.principal().into();
+    let who = services.identity.rename(caller, full_name).await?;
     Ok(Json(AccountView::from(&who)))
 }

@@ -1,4 +1,4 @@
-//! `/auth`: how somebody gets a token.
+//! `/auth/register` and `/auth/login`: how somebody gets in. How a session goes on is `session.rs`.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -7,20 +7,20 @@ use actix_web::{
 };
 use auth::Password;
 use domain::{
-    Email, FullName, MembershipStatus, Role, TenantId, TenantMembership, TenantName, TenantSlug,
+    Email, FullName, MembershipStatus, TenantId, TenantMembership, TenantName, TenantSlug,
     TenantStatus,
 };
-use serde::{Deserialize, Serialize};
-use store::{Candidate, Registrant, SignedIn};
+use serde::Deserialize;
+use store::{Candidate, Registrant};
 use utoipa::ToSchema;
 
-use super::account::AccountView;
+use super::token::{self, TokenView};
 use crate::{
     client_address::client_address,
     error::{ApiError, FieldErrorCode},
     extract::Body,
     openapi::{LoginProblems, RegisterProblems},
-    services::{Services, access_token},
+    services::Services,
     state::AppState,
     validation::Validation,
 };
@@ -97,34 +97,6 @@ pub(crate) struct Login {
     tenant_slug: Option<String>,
 }
 
-/// What a client keeps: both tokens, and whom they stand for.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Token)]
-struct TokenView {
-    /// A JSON Web Token, to be sent as `Authorization: Bearer`.
-    access_token: String,
-    refresh_token: String,
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
-    /// Seconds until the access token ends.
-    #[schema(example = 1800)]
-    expires_in: i64,
-    user: AccountView,
-    #[schema(required)]
-    tenant: Option<TenantView>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TokenTenant)]
-struct TenantView {
-    #[schema(value_type = Uuid)]
-    id: TenantId,
-    slug: String,
-    name: String,
-    #[schema(schema_with = crate::openapi::role)]
-    role: Role,
-}
-
 /// An account, and a tenant with it when one is named.
 ///
 /// With the address of a personal account, the password decides: right, and the tenant is added
@@ -148,10 +120,10 @@ pub(crate) async fn register(
         Some(candidate) => {
             let right = services
                 .passwords
-                .verify(registration.password, Some(candidate.hash))
+                .verify(registration.password, Some(candidate.hash.clone()))
                 .await?;
             right
-                .then_some(Registrant::Known(candidate.account.id))
+                .then_some(Registrant::Known(candidate.account.id, candidate.hash))
                 .ok_or(ApiError::EmailTaken)?
         }
         None => Registrant::New {
@@ -165,7 +137,7 @@ pub(crate) async fn register(
         .identity
         .register(who, registration.tenant, session)
         .await?;
-    token(StatusCode::CREATED, &state, &who, &refresh.reveal())
+    token::answer(StatusCode::CREATED, &state, &who, &refresh)
 }
 
 /// A session. Whatever is wrong, the answer is the same and costs the same: one bcrypt.
@@ -200,9 +172,9 @@ pub(crate) async fn login(
     let (refresh, session) = services.new_session(device(&request), address(&request, &state));
     let who = services
         .identity
-        .open_session(candidate.account.id, tenant, session)
+        .open_session(candidate.account.id, candidate.hash, tenant, session)
         .await?;
-    token(StatusCode::OK, &state, &who, &refresh.reveal())
+    token::answer(StatusCode::OK, &state, &who, &refresh)
 }
 
 /// In which tenant the new session stands: the one named, else the only one, else none.
@@ -228,30 +200,6 @@ fn standing(
             _ => Ok(None),
         },
     }
-}
-
-fn token(
-    status: StatusCode,
-    state: &AppState,
-    who: &SignedIn,
-    refresh_token: &str,
-) -> Result<HttpResponse, ApiError> {
-    let view = TokenView {
-        access_token: access_token(&state.access_tokens, who)?,
-        refresh_token: refresh_token.to_owned(),
-        token_type: "Bearer",
-        expires_in: state.access_tokens.lifetime_seconds(),
-        user: AccountView::from(who),
-        tenant: who.tenant.as_ref().map(|tenant| TenantView {
-            id: tenant.tenant_id,
-            slug: tenant.slug.clone(),
-            name: tenant.name.clone(),
-            role: tenant.role,
-        }),
-    };
-    Ok(HttpResponse::build(status)
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(view))
 }
 
 /// What the client calls itself, for the list of sessions.

@@ -10,7 +10,10 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
-use std::{future::Future, pin::Pin};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+};
 
 use super::fault;
 use crate::{
@@ -37,6 +40,10 @@ pub struct Body<T>(pub T);
 /// [`Patchable`](crate::Patchable).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patch<T>(pub T);
+
+/// As [`Body`], where a request may also come without one: no bytes, then `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionalBody<T>(pub Option<T>);
 
 /// The most bytes that a body may have: on a route by
 /// [`Endpoint::body_limit`](crate::routes::Endpoint::body_limit), else `server.max_body_bytes`.
@@ -69,6 +76,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for Patch<T> {
         );
         Box::pin(async move { parse(&text.await?).map(Self) })
     }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !has_body(request) {
+            return Box::pin(ready(Ok(Self(None))));
+        }
+        let body = Body::from_request(request, payload);
+        Box::pin(async move { body.await.map(|Body(body)| Self(Some(body))) })
+    }
+}
+
+/// RFC 9112, 6.3: a request without either header has none.
+fn has_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    headers.contains_key(header::TRANSFER_ENCODING) || content_length(request) > Some(0)
 }
 
 async fn read(

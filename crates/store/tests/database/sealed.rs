@@ -82,8 +82,10 @@ impl Tenant {
             .superuser()
             .batch_execute(&format!(
                 "ALTER TABLE memberships DISABLE TRIGGER memberships_role_change;
+                 ALTER TABLE memberships DISABLE TRIGGER memberships_keep_an_owner;
                  UPDATE memberships SET role = '{role}' WHERE id = '{}';
-                 ALTER TABLE memberships ENABLE TRIGGER memberships_role_change;",
+                 ALTER TABLE memberships ENABLE TRIGGER memberships_role_change;
+                 ALTER TABLE memberships ENABLE TRIGGER memberships_keep_an_owner;",
                 self.member
             ))
             .unwrap();

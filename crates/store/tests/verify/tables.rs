@@ -60,7 +60,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     (
         "a schema that is gone",
         "DROP SCHEMA directory CASCADE",
-        &["function_missing", "schema_missing"],
+        &["function_missing", "schema_missing", "trigger_missing"],
     ),
     (
         "the database of the application",

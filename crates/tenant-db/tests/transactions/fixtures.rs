@@ -32,7 +32,7 @@ pub(crate) struct Tenant {
     pub(crate) id: Uuid,
     account: Uuid,
     member: Uuid,
-    session: Uuid,
+    pub(crate) session: Uuid,
 }
 
 impl Tenant {
@@ -63,11 +63,16 @@ impl Tenant {
 
     /// The context of the tenant's owner.
     pub(crate) fn context(&self) -> Context {
+        self.context_in(self)
+    }
+
+    /// The same person in another tenant.
+    pub(crate) fn context_in(&self, tenant: &Self) -> Context {
         let actor = Actor::User {
             id: self.account,
             session: self.session,
         };
-        Context::new(self.id, actor).with_role(Role::Owner, 0)
+        Context::new(tenant.id, actor).with_role(Role::Owner, 0)
     }
 
     /// Adds a project of this name, in one typed statement.

@@ -5,6 +5,7 @@ use tenant_db::diesel;
 use tenant_db::diesel::connection::SimpleConnection as _;
 use tenant_db::diesel::prelude::*;
 use tenant_db::{Context, Error, Role};
+use uuid::Uuid;
 
 use crate::fixtures::{Scene, Tenant, add, pid_of};
 use crate::wire::{Fate, Wire, is_prologue};
@@ -59,12 +60,19 @@ fn a_context_that_is_refused_runs_nothing_and_leaves_the_connection_as_it_was() 
     refused(scene.acme.context().with_role(Role::Owner, 1), |error| {
         matches!(error, Error::Stale)
     });
-    execute(format!(
-        "UPDATE memberships SET removed_at = now() WHERE tenant_id = '{id}'"
-    ));
-    refused(scene.acme.context(), |error| {
+    // A session that stands where its account does not belong.
+    let move_to = |tenant: Uuid| {
+        let session = scene.acme.session;
+        execute(format!(
+            "UPDATE sessions SET tenant_id = '{tenant}' WHERE id = '{session}'"
+        ));
+    };
+    move_to(scene.globex.id);
+    refused(scene.acme.context_in(&scene.globex), |error| {
         matches!(error, Error::NotAMember)
     });
+    refused(scene.acme.context(), |error| matches!(error, Error::Stale));
+    move_to(id);
     execute(format!(
         "UPDATE tenants SET status = 'suspended' WHERE id = '{id}'"
     ));

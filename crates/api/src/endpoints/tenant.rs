@@ -1,0 +1,167 @@
+//! `/tenant`: the company itself, as its members see it and its admins change it.
+
+use actix_web::web::{Data, Json};
+use chrono::{DateTime, Utc};
+use domain::{
+    Email, Signup, SubscriptionTier, Tenant, TenantChanges, TenantId, TenantName, TenantStatus,
+};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use store::tenants;
+use utoipa::ToSchema;
+
+use crate::{
+    authenticate::Authorized,
+    error::ApiError,
+    extract::Patch,
+    openapi::{TenantProblems, UpdateTenantProblems},
+    patchable::Patchable,
+    require,
+    services::Services,
+    validation::Validation,
+};
+
+/// How many domains `signup_domains` may have.
+const MAX_DOMAINS: usize = 50;
+
+/// A tenant as its members see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tenant)]
+pub(crate) struct TenantView {
+    #[schema(value_type = Uuid)]
+    id: TenantId,
+    slug: String,
+    subdomain: String,
+    name: String,
+    is_active: bool,
+    #[schema(schema_with = crate::openapi::tenant_status)]
+    status: TenantStatus,
+    #[schema(schema_with = crate::openapi::subscription_tier)]
+    subscription_tier: SubscriptionTier,
+    /// `null`: the tier's.
+    #[schema(required)]
+    rate_limit_per_minute: Option<i32>,
+    /// `null`: the tier's.
+    #[schema(required)]
+    rate_limit_burst: Option<i32>,
+    #[schema(schema_with = crate::openapi::signup)]
+    signup: Signup,
+    signup_domains: Vec<String>,
+    #[schema(value_type = Object)]
+    settings: serde_json::Value,
+    #[schema(value_type = Object)]
+    branding: serde_json::Value,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Tenant> for TenantView {
+    fn from(tenant: Tenant) -> Self {
+        Self {
+            id: tenant.id,
+            is_active: tenant.is_active(),
+            slug: tenant.slug,
+            subdomain: tenant.subdomain,
+            name: tenant.name,
+            status: tenant.status,
+            subscription_tier: tenant.subscription_tier,
+            rate_limit_per_minute: tenant.rate_limit_per_minute,
+            rate_limit_burst: tenant.rate_limit_burst,
+            signup: tenant.signup,
+            signup_domains: tenant.signup_domains,
+            settings: tenant.settings,
+            branding: tenant.branding,
+            created_at: tenant.created_at,
+            updated_at: tenant.updated_at,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PatchTenant {
+    #[serde(default)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    name: Patchable<String>,
+    /// Who may join without an invitation: nobody, anybody, or whoever has a verified address in
+    /// one of `signup_domains`.
+    #[serde(default)]
+    #[schema(schema_with = crate::openapi::signup, required = false)]
+    signup: Patchable<Signup>,
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, required = false, max_items = 50, example = json!(["acme.example"]))]
+    signup_domains: Patchable<Vec<String>>,
+}
+
+impl TryFrom<PatchTenant> for TenantChanges {
+    type Error = ApiError;
+
+    fn try_from(body: PatchTenant) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let name = v.change("/name", body.name, |text| TenantName::parse(&text));
+        let signup = v.change("/signup", body.signup, Ok::<_, Infallible>);
+        let signup_domains = v.change("/signup_domains", body.signup_domains, domains);
+        v.finish(|| {
+            Some(Self {
+                name: name?,
+                signup: signup?,
+                signup_domains: signup_domains?,
+            })
+        })
+    }
+}
+
+/// A domain is what may stand behind an address's @.
+fn domains(domains: Vec<String>) -> Result<Vec<String>, String> {
+    if domains.len() > MAX_DOMAINS {
+        return Err(format!("must have at most {MAX_DOMAINS} domains"));
+    }
+    let parse = |domain: String| {
+        Email::parse(&format!("a@{domain}"))
+            .map(|email| email.domain().to_owned())
+            .map_err(|_| format!("{domain:?} is no e-mail domain"))
+    };
+    domains.into_iter().map(parse).collect()
+}
+
+/// The tenant that the token names.
+#[utoipa::path(
+    get, path = "/api/v1/tenant", tag = "tenant", operation_id = "get_tenant", security(("bearer" = [])),
+    responses((status = 200, body = TenantView), TenantProblems),
+)]
+pub(crate) async fn find(
+    caller: Authorized<require::TenantRead>,
+    services: Data<Services>,
+) -> Result<Json<TenantView>, ApiError> {
+    let tenant = services
+        .tenants
+        .read(caller.context(), |conn| {
+            Ok::<_, ApiError>(tenants::find(conn)?)
+        })
+        .await?;
+    Ok(Json(tenant.into()))
+}
+
+/// Changes what the body names (JSON Merge Patch, RFC 7396).
+#[utoipa::path(
+    patch, path = "/api/v1/tenant", tag = "tenant", operation_id = "update_tenant", security(("bearer" = [])),
+    request_body(content(
+        (PatchTenant = "application/merge-patch+json"),
+        (PatchTenant = "application/json"),
+    )),
+    responses((status = 200, body = TenantView), UpdateTenantProblems),
+)]
+pub(crate) async fn update(
+    caller: Authorized<require::TenantWrite>,
+    Patch(body): Patch<PatchTenant>,
+    services: Data<Services>,
+) -> Result<Json<TenantView>, ApiError> {
+    let changes: TenantChanges = body.try_into()?;
+    let tenant = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            Ok::<_, ApiError>(tenants::update(conn, &changes)?)
+        })
+        .await?;
+    Ok(Json(tenant.into()))
+}
