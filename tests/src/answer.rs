@@ -173,7 +173,7 @@ impl Answer {
     }
 
     /// All that an answer says, without what differs from request to request: to be compared
-    /// with another one.
+    /// with another one. `connection` does: an answer that overtook a body closes it.
     ///
     /// # Panics
     /// When a header is not text.
@@ -182,7 +182,7 @@ impl Answer {
         let headers = self.headers.iter();
         let headers = headers
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"))
+            .filter(|(name, _)| !matches!(name.as_str(), "connection" | "date" | "x-request-id"))
             .collect();
         let (status, text) = self.without_request_id();
         (status, headers, text)

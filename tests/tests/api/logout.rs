@@ -1,5 +1,6 @@
 //! `POST /auth/logout`: what ends, by which token, and that it ends at once.
 
+use diesel::connection::SimpleConnection as _;
 use reqwest::Method;
 use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
@@ -224,10 +225,16 @@ async fn sixteen_sessions_that_all_end_all_others_wait_in_no_circle() {
     for _ in 0..16 {
         sessions.push(sign_in(&app, ALICE).await);
     }
+    // They start from the same line: none is through before several have looked.
+    let mut line = app.database().superuser();
+    line.batch_execute("BEGIN; SELECT id FROM sessions ORDER BY id FOR UPDATE")
+        .unwrap();
     let mut callers = JoinSet::new();
     for session in sessions.clone() {
         callers.spawn(async move { log_out(&session.caller, Some(json!({ "all": true }))).await });
     }
+    state::until_waiting(&app, 2).await;
+    line.batch_execute("COMMIT").unwrap();
     let mut winners = 0;
     for answer in callers.join_all().await {
         if answer.status() == 204 {

@@ -1,7 +1,5 @@
 //! `POST /auth/password/change`.
 
-use std::time::{Duration, Instant};
-
 use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
@@ -192,13 +190,7 @@ async fn a_login_that_verified_the_old_password_comes_too_late() {
     let login = tokio::spawn(async move { caller.post("/api/v1/auth/login", login).await });
     let registration =
         tokio::spawn(async move { stranger.post("/api/v1/auth/register", registration).await });
-    let waiting =
-        "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while state::count(&app, waiting) < 2 {
-        assert!(Instant::now() < deadline, "nobody waits for the change");
-        tokio::task::yield_now().await;
-    }
+    state::until_waiting(&app, 2).await;
     changing.batch_execute("COMMIT").unwrap();
     login.await.unwrap().problem(401, "invalid_credentials");
     registration.await.unwrap().problem(409, "email_taken");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::projects::path;
 
@@ -22,7 +23,7 @@ const CALLERS: [&str; 7] = [
 
 /// What is asked, about what, and the status that each caller gets. `standing` and `deleted` are
 /// the owner's projects, `own` is the caller's where it can make one; behind `POST /users` stands
-/// the role that is to be granted. Logout stands last, as nobody is left behind it.
+/// the role that is to be granted, behind a user's id the role that it has. Logout stands last, as nobody is left behind it.
 const TABLE: &str = "
 GET    /health                             -           200   200   200   200   200   200   200
 GET    /health/live                        -           200   200   200   200   200   200   200
@@ -41,6 +42,14 @@ PATCH  /api/v1/users/me                    -           200   200   200   200   4
 GET    /api/v1/users/me/tenants            -           200   200   200   200   401   200   200
 GET    /api/v1/users/me/sessions           -           200   200   200   200   401   200   200
 DELETE /api/v1/users/me/sessions/{id}      missing     404   404   404   404   401   404   404
+GET    /api/v1/tenant                      -           200   200   200   200   401   403   200
+PATCH  /api/v1/tenant                      -           200   200   403   403   401   403   200
+GET    /api/v1/users                       -           200   200   200   200   401   403   200
+GET    /api/v1/users/{id}                  owner       200   200   200   200   401   403   404
+PATCH  /api/v1/users/{id}                  viewer      200   200   403   403   401   403   404
+PATCH  /api/v1/users/{id}                  owner       200   403   403   403   401   403   404
+DELETE /api/v1/users/{id}                  viewer      204   204   403   403   401   403   404
+DELETE /api/v1/users/{id}                  owner       204   403   403   403   401   403   404
 POST   /api/v1/users                       viewer      201   201   403   403   401   403   201
 POST   /api/v1/users                       member      201   201   403   403   401   403   201
 POST   /api/v1/users                       admin       201   201   403   403   401   403   201
@@ -120,7 +129,7 @@ fn body(row: &Row, email: &str, who: &str) -> Option<Value> {
             let current = if managed { "correct horse" } else { password };
             json!({ "current_password": current, "new_password": current })
         }
-        ("PATCH", "/api/v1/users/me") => json!({ "full_name": full_name }),
+        ("PATCH", "/api/v1/users/me" | "/api/v1/users/{id}") => json!({ "full_name": full_name }),
         ("POST", "/api/v1/users") => {
             json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
         }
@@ -136,6 +145,12 @@ async fn target(row: &Row, owner: &Caller, caller: &Caller, who: &str) -> String
     let maker = if makes_its_own { caller } else { owner };
     let mut target = row.target.replace("{file:.*}", "");
     target = target.replace("{code}", "not_found");
+    if target == "/api/v1/users/{id}" {
+        let email = format!("{}@new.example", Uuid::now_v7());
+        let user = json!({ "email": email, "full_name": "Old", "role": row.about, "password": "securepass123" });
+        let id = owner.post("/api/v1/users", user).await.expect(201).id();
+        target = target.replace("{id}", &id);
+    }
     if target.contains("{id}") {
         let id = maker.create_project("Atlas").await.id();
         if row.about == "deleted" {

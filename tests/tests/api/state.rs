@@ -1,6 +1,8 @@
 //! The state of the database, read and changed behind the server's back: what an operator does, or
 //! an endpoint that is not there yet.
 
+use std::time::{Duration, Instant};
+
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -17,6 +19,17 @@ pub(crate) fn count(app: &TestApp, table: &str) -> i64 {
     diesel::select(diesel::dsl::sql::<BigInt>(&format!("({query})")))
         .get_result(&mut app.database().superuser())
         .unwrap()
+}
+
+/// Waits until this many connections wait for a lock that the test holds.
+pub(crate) async fn until_waiting(app: &TestApp, connections: i64) {
+    let waiting =
+        "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while count(app, waiting) < connections {
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Every row that belongs to a tenant or leads into it, as JSON.

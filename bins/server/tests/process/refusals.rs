@@ -3,13 +3,14 @@
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use nix::unistd::Uid;
 use rowhouse_tests::Database;
 use secrecy::ExposeSecret as _;
+use tenant_db::diesel::connection::SimpleConnection as _;
 
-use crate::servers::{Home, command};
+use crate::servers::{Home, Process, Server, command, eventually};
 
 /// A key as `openssl rand -hex 32` makes it.
 const SECRET_KEY: &str = "5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a";
@@ -17,15 +18,14 @@ const SECRET_KEY: &str = "5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a5f1c0b6e3f0d4c1c9a6a1f
 /// All that it printed to standard error.
 #[track_caller]
 fn refused(command: &mut Command) -> String {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().unwrap();
-    let printed = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(2), "{printed}");
-    assert!(stdout.is_empty(), "{}", String::from_utf8_lossy(&stdout));
-    printed
+    let mut process = Process::start(command);
+    let status = eventually("the server ends", || {
+        assert_eq!(process.address(), None, "it was not refused");
+        process.ended()
+    });
+    assert_eq!(status.code(), Some(2));
+    assert_eq!(process.printed(), "");
+    process.log()
 }
 
 #[track_caller]
@@ -161,24 +161,67 @@ fn a_database_that_cannot_be_reached_is_one_line_without_its_password() {
     assert!(!printed.contains("hunter2"), "{printed}");
 }
 
+/// A server in production on this database, whose roles need no password there.
+fn production_on(folder: &tempfile::TempDir, database: &Database, app: &str) -> Command {
+    let mut command = production(folder);
+    for (key, role) in [
+        ("ROWHOUSE__DATABASE__APP_URL", app),
+        ("ROWHOUSE__DATABASE__AUTH_URL", "rowhouse_auth"),
+    ] {
+        command.env(key, database.url(role).expose_secret());
+    }
+    command.env_remove("DATABASE_URL");
+    command
+}
+
+#[test]
+fn production_with_all_that_it_needs_serves_without_a_banner() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::fresh();
+    let server = Server::start(&mut production_on(&folder, &database, "rowhouse_app"));
+    assert_eq!(server.banner(), "");
+    for line in server.log().lines() {
+        assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
+    }
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
 #[test]
 fn a_role_that_can_see_past_the_policies_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let database = Database::fresh();
-    let printed = refused(
-        production(&folder)
-            .env_remove("DATABASE_URL")
-            .env(
-                "ROWHOUSE__DATABASE__APP_URL",
-                database.url("postgres").expose_secret(),
-            )
-            .env(
-                "ROWHOUSE__DATABASE__AUTH_URL",
-                database.url("rowhouse_auth").expose_secret(),
-            ),
-    );
+    let printed = refused(&mut production_on(&folder, &database, "postgres"));
     assert_one_line(
         &printed,
         "database role postgres is a superuser; TenantDb refuses to work with it",
     );
+}
+
+#[test]
+fn a_database_that_is_behind_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::fresh();
+    database
+        .superuser()
+        .batch_execute(
+            "DELETE FROM __diesel_schema_migrations
+             WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
+        )
+        .unwrap();
+    let printed = refused(&mut production_on(&folder, &database, "rowhouse_app"));
+    assert_one_line(&printed, "run `rowhouse-migrate up` first");
+}
+
+#[test]
+fn production_refuses_a_database_that_lacks_a_guard() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::fresh();
+    database
+        .superuser()
+        .batch_execute("ALTER TABLE projects NO FORCE ROW LEVEL SECURITY")
+        .unwrap();
+    let printed = refused(&mut production_on(&folder, &database, "rowhouse_app"));
+    let (line, report) = printed.split_once('\n').unwrap();
+    assert_one_line(line, "a guard of the isolation is not in place");
+    assert!(report.contains("projects"), "{report}");
 }

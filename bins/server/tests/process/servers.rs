@@ -82,42 +82,92 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// A running server; killed with this value unless it has ended.
-pub(crate) struct Server {
+/// A process of the server; killed with this value unless it has ended.
+pub(crate) struct Process {
     child: Child,
     out: Lines,
     err: Lines,
-    address: String,
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 /// What a process has printed so far.
 type Lines = Arc<Mutex<Vec<String>>>;
 
-impl Server {
-    /// Waits until it listens.
-    #[track_caller]
+/// A process that listens.
+pub(crate) struct Server {
+    process: Process,
+    address: String,
+}
+
+impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let (out, err) = (
-            collect(child.stdout.take().unwrap()),
-            collect(child.stderr.take().unwrap()),
-        );
-        let address = eventually("the server listens", || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("{status}\n{}", err.lock().unwrap().join("\n"));
-            }
-            let lines = err.lock().unwrap();
-            let line = lines
-                .iter()
-                .find(|line| line.contains("listening address="))?;
-            Some(line.split_once("address=").unwrap().1.to_owned())
-        });
+        let (out, err) = (Lines::default(), Lines::default());
+        let readers = vec![
+            collect(child.stdout.take().unwrap(), &out),
+            collect(child.stderr.take().unwrap(), &err),
+        ];
         Self {
             child,
             out,
             err,
-            address,
+            readers,
         }
+    }
+
+    /// What it printed for people.
+    pub(crate) fn printed(&self) -> String {
+        self.out.lock().unwrap().join("\n")
+    }
+
+    /// What it logged, and why it failed.
+    pub(crate) fn log(&self) -> String {
+        self.err.lock().unwrap().join("\n")
+    }
+
+    /// Where it listens, if it does.
+    pub(crate) fn address(&self) -> Option<String> {
+        let lines = self.err.lock().unwrap();
+        lines.iter().find_map(|line| address_in(line))
+    }
+
+    /// How it ended, if it has; then all that it printed is there.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().unwrap()?;
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        Some(status)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // What it said belongs to the test's failure.
+            drop(writeln!(io::stderr(), "{}", self.log()));
+        }
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+impl Server {
+    /// Waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut process = Process::start(command);
+        let address = eventually("the server listens", || {
+            assert_eq!(process.ended(), None, "it has ended");
+            process.address()
+        });
+        Self { process, address }
     }
 
     /// Somebody who calls it, without a token.
@@ -131,63 +181,55 @@ impl Server {
 
     /// What it printed for people.
     pub(crate) fn banner(&self) -> String {
-        self.out.lock().unwrap().join("\n")
+        self.process.printed()
     }
 
     /// What it logged.
     pub(crate) fn log(&self) -> String {
-        self.err.lock().unwrap().join("\n")
+        self.process.log()
     }
 
     /// As the function of this name; a server that ends meanwhile fails the test at once.
     #[track_caller]
     pub(crate) fn eventually(&mut self, what: &str, holds: impl Fn() -> bool) {
         eventually(what, || {
-            let ended = self.child.try_wait().unwrap();
-            assert_eq!(ended, None, "the server has ended before {what}");
+            assert_eq!(self.process.ended(), None, "it has ended before {what}");
             holds().then_some(())
         });
     }
 
     /// Asks it to stop, and waits until it has.
+    #[track_caller]
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        kill(self.pid(), Signal::SIGTERM).unwrap();
-        self.child.wait().unwrap()
+        self.process.signal(Signal::SIGTERM);
+        eventually("the server stops", || self.process.ended())
     }
 
     /// Ends it without a chance to do anything about it.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().try_into().unwrap())
+        self.process.signal(Signal::SIGKILL);
+        eventually("the server is dead", || self.process.ended());
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            // What it said belongs to the test's failure.
-            drop(writeln!(io::stderr(), "{}\n{}", self.address, self.log()));
-        }
-        if self.child.try_wait().unwrap().is_none() {
-            self.child.kill().unwrap();
-            self.child.wait().unwrap();
-        }
+/// Where a line says that the server listens, as people read it or as machines do.
+fn address_in(line: &str) -> Option<String> {
+    if !line.contains("listening") {
+        return None;
     }
+    let (_, text) = line
+        .split_once("address=")
+        .or_else(|| line.split_once("\"address\":\""))?;
+    Some(text.split('"').next().unwrap().to_owned())
 }
 
-fn collect(stream: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let collected = Arc::clone(&lines);
+fn collect(stream: impl Read + Send + 'static, lines: &Lines) -> thread::JoinHandle<()> {
+    let lines = Arc::clone(lines);
     thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            collected.lock().unwrap().push(line);
+            lines.lock().unwrap().push(line);
         }
-    });
-    lines
+    })
 }
 
 /// Asks again until there is an answer; a test fails after two minutes without one.

@@ -90,10 +90,13 @@ pub(crate) async fn me(
     Ok(Json(AccountView::from(&who)))
 }
 
-/// Changes the account. What its tenants call the person is theirs.
+/// Changes what the body names (JSON Merge Patch, RFC 7396). What tenants call the person is theirs.
 #[utoipa::path(
     patch, path = "/api/v1/users/me", tag = "users", operation_id = "update_me", security(("bearer" = [])),
-    request_body(content = PatchAccount, content_type = "application/merge-patch+json"),
+    request_body(content(
+        (PatchAccount = "application/merge-patch+json"),
+        (PatchAccount = "application/json"),
+    )),
     responses((status = 200, body = AccountView), UpdateAccountProblems),
 )]
 pub(crate) async fn update(

@@ -44,7 +44,7 @@ impl TryFrom<ChangePassword> for PasswordChange {
 #[utoipa::path(
     post, path = "/api/v1/auth/password/change", tag = "auth", operation_id = "change_password",
     security(("bearer" = [])), request_body = ChangePassword,
-    responses((status = 204), ChangePasswordProblems),
+    responses((status = 204, description = "The password is another one."), ChangePasswordProblems),
 )]
 pub(crate) async fn change(
     caller: Authenticated,

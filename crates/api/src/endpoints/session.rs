@@ -137,7 +137,7 @@ pub(crate) async fn switch(
 /// A valid access token says whose; a refresh token does where there is none.
 #[utoipa::path(
     post, path = "/api/v1/auth/logout", tag = "auth", operation_id = "logout", security((), ("bearer" = [])),
-    request_body = Option<Logout>, responses((status = 204), LogoutProblems),
+    request_body = Option<Logout>, responses((status = 204, description = "The session has ended."), LogoutProblems),
 )]
 pub(crate) async fn logout(
     caller: Result<Bearer, ApiError>,

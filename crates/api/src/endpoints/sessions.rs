@@ -85,7 +85,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete, path = "/api/v1/users/me/sessions/{id}", tag = "users", operation_id = "delete_my_session",
     security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 204), DeleteSessionProblems),
+    responses((status = 204, description = "The session has ended."), DeleteSessionProblems),
 )]
 pub(crate) async fn delete(
     caller: Authenticated,

@@ -123,6 +123,20 @@ fn a_swallowed_error_is_not_reported_as_success() {
 }
 
 #[test]
+fn a_swallowed_error_costs_no_connection() {
+    let scene = Scene::new();
+    let db = connect(&scene);
+    let before: i32 = db.run_blocking(|conn| Ok::<_, Error>(pid(conn)?)).unwrap();
+    let result = db.run_blocking(|conn| {
+        drop(sql_query("SELECT 1 / 0").execute(conn));
+        Ok::<_, Error>(())
+    });
+    assert!(matches!(result, Err(Error::Swallowed)), "{result:?}");
+    let after: i32 = db.run_blocking(|conn| Ok::<_, Error>(pid(conn)?)).unwrap();
+    assert_eq!(before, after);
+}
+
+#[test]
 fn a_swallowed_error_of_a_prepare_is_not_reported_as_success() {
     for loads in [true, false] {
         let result = after(move |conn| {
