@@ -33,8 +33,8 @@ DEBIAN := $(strip \
 	$(if $(wildcard /usr/include/postgresql/libpq-fe.h),,libpq-dev) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) \
 	$(if $(shell command -v curl),,curl) \
-	$(if $(shell command -v cc),,gcc libc6-dev) \
-	$(if $(shell command -v make),,make))
+	$(if $(wildcard /etc/ssl/certs/ca-certificates.crt),,ca-certificates) \
+	$(if $(shell command -v cc),,gcc libc6-dev))
 
 prerequisites:
 	@command -v cargo >/dev/null || { echo "Rust is missing: see https://rustup.rs" >&2; exit 2; }

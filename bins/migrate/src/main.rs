@@ -158,8 +158,9 @@ fn chain(error: &dyn Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let more = error.to_string();
+        let more = more.split_whitespace().collect::<Vec<_>>().join(" ");
         if !text.contains(&more) {
-            text = format!("{text}: {}", more.trim_end());
+            text = format!("{text}: {more}");
         }
         cause = error.source();
     }

@@ -7,10 +7,13 @@ use serde_json::{Map, Value as Json};
 
 use crate::settings::LogFormat;
 
+/// What a stranger's garbage makes the HTTP parser say is no error of ours.
+const FILTER: &str = "info,actix_http=off";
+
 /// Starts logging; `RUST_LOG` chooses what, `info` by default.
 pub(crate) fn start(format: LogFormat) {
     let mut builder =
-        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(FILTER));
     if format == LogFormat::Json {
         builder.format(|out, record| {
             let mut fields = Map::new();

@@ -9,6 +9,7 @@ mod log_format;
 mod production;
 mod services;
 mod settings;
+mod stop;
 mod welcome;
 
 use std::error::Error;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 
 use api::Server;
 use auth::PasswordThreads;
+
+use crate::stop::{Asked, Stop};
 
 #[actix_rt::main]
 async fn main() -> ExitCode {
@@ -29,6 +32,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
+    let stop = Stop::listen()?;
     let loaded = settings::load()?;
     log_format::start(loaded.value.log.format);
     for key in &loaded.unknown_keys {
@@ -46,8 +50,10 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let address = settings.server.address();
     let server = Server::bind(state, services)
         .map_err(|source| settings::NotListening { address, source })?;
+    let handle = server.handle();
+    actix_rt::spawn(async move { handle.stop(stop.asked().await == Asked::InTime).await });
     welcome::print(&server, &database, settings.log.format);
     server.run().await?;
     log::info!("the server has stopped");
-    Ok(())
+    database.close()
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ::settings::{Loaded, SettingsError, Sources};
+use clap::Parser;
 use serde::Deserialize;
 
 /// All sections.
@@ -40,7 +41,15 @@ pub(crate) struct NotListening {
     pub(crate) source: std::io::Error,
 }
 
+/// Serves the API. Settings come from config/*.toml and the environment, see .env.example.
+#[derive(Debug, Parser)]
+#[command(name = "rowhouse-server", version)]
+struct Arguments {}
+
+/// Reads the settings. There are no arguments but `--help` and `--version`; any other ends the
+/// program with code 2.
 pub(crate) fn load() -> Result<Loaded<Settings>, SettingsError> {
+    Arguments::parse();
     let config = PathBuf::from("config");
     ::settings::load(Sources {
         environment: None,

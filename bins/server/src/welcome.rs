@@ -1,12 +1,10 @@
 //! What a person at the console reads: where the server listens and what to try, or why it does
 //! not run.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the console is what this file is for"
-)]
+#![expect(clippy::print_stderr, reason = "the console is what this file is for")]
 
 use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use api::Server;
 use store::demo;
@@ -14,35 +12,49 @@ use store::demo;
 use crate::database::Database;
 use crate::settings::LogFormat;
 
-/// Silent where logs are for machines.
+/// Silent where logs are for machines. That nobody reads it is no reason to stop.
 pub(crate) fn print(server: &Server, database: &Database, format: LogFormat) {
     for address in server.addresses() {
         log::info!(address:% = address; "listening");
     }
-    let (LogFormat::Text, Some(address)) = (format, server.addresses().first()) else {
-        return;
-    };
-    println!("\nRowhouse serves http://{address}");
-    if database.embedded.is_none() {
-        return;
+    if let (LogFormat::Text, Some(address)) = (format, server.addresses().first()) {
+        drop(write_welcome(
+            &mut io::stdout().lock(),
+            *address,
+            database.embedded.is_some(),
+        ));
     }
-    println!("\nDemo logins, all with the password {}:", demo::PASSWORD);
-    for tenant in demo::TENANTS {
-        println!("  {}@{}.example", demo::ROLES.join("|"), tenant.slug);
+}
+
+fn write_welcome(out: &mut impl Write, address: SocketAddr, has_demo: bool) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nRowhouse serves http://{address}, its description is at http://{address}/docs/"
+    )?;
+    if !has_demo {
+        return Ok(());
     }
     let [tenant, ..] = demo::TENANTS;
-    let slug = tenant.slug;
-    println!("\nTry it:");
-    println!(
+    let (slug, password) = (tenant.slug, demo::PASSWORD);
+    writeln!(out, "\nDemo logins, all with the password {password}:")?;
+    for tenant in demo::TENANTS {
+        writeln!(out, "  {}@{}.example", demo::ROLES.join("|"), tenant.slug)?;
+    }
+    writeln!(out, "\nTry it:")?;
+    writeln!(
+        out,
         "  TOKEN=$(curl -s http://{address}/api/v1/auth/login -H 'Content-Type: application/json' \
-         -d '{{\"email\":\"owner@{slug}.example\",\"password\":\"{}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')",
-        demo::PASSWORD
-    );
-    println!("  curl -s http://{address}/api/v1/projects -H \"Authorization: Bearer $TOKEN\"");
-    println!(
+         -d '{{\"email\":\"owner@{slug}.example\",\"password\":\"{password}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')",
+    )?;
+    writeln!(
+        out,
+        "  curl -s http://{address}/api/v1/projects -H \"Authorization: Bearer $TOKEN\""
+    )?;
+    writeln!(
+        out,
         "  curl -s http://{address}/api/v1/projects -H \"Authorization: Bearer $TOKEN\" \
          -H 'Content-Type: application/json' -d '{{\"name\":\"A new project\"}}'\n"
-    );
+    )
 }
 
 /// One line with the chain of causes; what mends it, where the error itself brings that along.

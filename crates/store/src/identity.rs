@@ -198,6 +198,14 @@ impl IdentityDb {
             .await
     }
 
+    /// Whether the database has a migration that this binary does not know.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn is_ahead(&self) -> Result<bool, Error> {
+        self.db.run(migrations::is_ahead).await
+    }
+
     /// Whether the database has every migration that this binary knows.
     ///
     /// # Errors

@@ -90,6 +90,21 @@ pub(crate) fn is_applied(conn: &mut PgConnection) -> Result<bool, Error> {
     Ok(present == expected)
 }
 
+/// Whether the database has a migration that this binary does not know: it was released before
+/// the one that made it, and works on beside it.
+pub(crate) fn is_ahead(conn: &mut PgConnection) -> Result<bool, Error> {
+    use __diesel_schema_migrations as applied;
+    let known: Vec<String> = migrations()?
+        .into_iter()
+        .map(|(version, _)| version)
+        .collect();
+    let unknown: i64 = applied::table
+        .filter(applied::version.ne_all(known))
+        .count()
+        .get_result(conn)?;
+    Ok(unknown > 0)
+}
+
 fn migrations() -> Result<Vec<(String, String)>, Error> {
     let known =
         diesel::migration::MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(failed)?;

@@ -200,3 +200,33 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> Result<(), Error
         .map(drop)
         .map_err(|e| Error::Unavailable(Box::new(e)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn dropping_the_last_handle_ends_the_threads_after_what_is_queued() {
+        let workers = Workers::start("test", 2, 10, Duration::from_secs(60)).unwrap();
+        let shared = Arc::downgrade(&workers.handle.shared);
+        let (done, results) = mpsc::channel();
+        for number in 0..10 {
+            let done = done.clone();
+            let job = Box::new(move |turn| done.send((number, turn)).unwrap());
+            workers.submit(job).unwrap();
+        }
+        drop((workers, done));
+        let mut results: Vec<_> = results.iter().collect();
+        results.sort_by_key(|(number, _)| *number);
+        let expected: Vec<_> = (0..10).map(|number| (number, Turn::InTime)).collect();
+        assert_eq!(results, expected);
+        // Each thread holds its share until its end.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while shared.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "a thread lives on");
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+}

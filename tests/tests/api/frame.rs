@@ -52,6 +52,8 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
     let (app, alice, _bob) = TestApp::two_tenants().await;
     let project = path(ID);
     let restore = format!("{project}/restore");
+    let session = format!("/api/v1/users/me/sessions/{ID}");
+    let user = format!("/api/v1/users/{ID}");
     for (path, allow) in [
         ("/health", "GET, HEAD"),
         ("/health/live", "GET, HEAD"),
@@ -66,6 +68,13 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
         ("/api/v1/users/me/tenants", "GET, HEAD"),
         ("/api/v1/users/me/sessions", "GET, HEAD"),
         ("/api/v1/users", "GET, HEAD, POST"),
+        (session.as_str(), "DELETE"),
+        (user.as_str(), "GET, HEAD, PATCH, DELETE"),
+        ("/api/v1/tenant", "GET, HEAD, PATCH"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/docs", "GET, HEAD"),
+        ("/docs/", "GET, HEAD"),
+        ("/docs/errors/not_found", "GET, HEAD"),
         ("/api/v1/projects", "GET, HEAD, POST"),
         (project.as_str(), "GET, HEAD, PATCH, DELETE"),
         (restore.as_str(), "POST"),

@@ -122,6 +122,53 @@ async fn a_foreign_id_a_random_id_and_no_id_are_answered_byte_for_byte_alike() {
 }
 
 #[tokio::test]
+async fn a_foreign_member_a_random_one_and_none_are_answered_byte_for_byte_alike() {
+    let neighbours = Neighbours::move_in().await;
+    let _ = neighbours.bob.colleague("viewer").await;
+    let before = state::rows_of(&neighbours.app, "globex-inc");
+    let listed = neighbours.bob.get("/api/v1/users").await.expect(200).json();
+    let members = listed["data"].as_array().unwrap();
+    let foreign: Vec<&str> = members.iter().map(|m| m["id"].as_str().unwrap()).collect();
+    assert_eq!(foreign.len(), 2);
+    let alice = &neighbours.alice;
+    for caller in [
+        alice,
+        &alice.colleague("admin").await,
+        &alice.colleague("member").await,
+        &alice.colleague("viewer").await,
+    ] {
+        for (method, body, status) in [
+            (Method::GET, None, 404),
+            (Method::HEAD, None, 404),
+            (Method::PATCH, Some(json!({ "full_name": "pwned" })), 404),
+            (Method::PATCH, Some(json!({ "role": "viewer" })), 404),
+            (Method::PATCH, Some(json!({ "status": "suspended" })), 404),
+            (Method::PATCH, Some(json!({})), 404),
+            (Method::PATCH, Some(json!({ "full_name": "" })), 422),
+            (Method::DELETE, None, 404),
+        ] {
+            let ask = |id: &str| {
+                let (method, body, path) =
+                    (method.clone(), body.clone(), format!("/api/v1/users/{id}"));
+                async move { caller.send(method, &path, body).await }
+            };
+            let random = ask(&Uuid::now_v7().to_string()).await;
+            assert_eq!(random.status(), status, "{method} {body:?}");
+            for id in foreign.iter().copied().chain(["not-an-id", "%ff"]) {
+                let answer = ask(id).await;
+                assert_eq!(answer.essence(), random.essence(), "{method} {body:?} {id}");
+                assert_names_nothing_of_globex(&neighbours, &answer);
+            }
+        }
+        let list = caller.get("/api/v1/users?limit=100").await.expect(200);
+        assert_names_nothing_of_globex(&neighbours, &list);
+        let tenant = caller.get("/api/v1/tenant").await.expect(200);
+        assert_names_nothing_of_globex(&neighbours, &tenant);
+    }
+    assert_eq!(state::rows_of(&neighbours.app, "globex-inc"), before);
+}
+
+#[tokio::test]
 async fn a_refused_body_or_query_tells_nothing_of_an_id() {
     let neighbours = Neighbours::move_in().await;
     let alice = &neighbours.alice;

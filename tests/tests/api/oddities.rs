@@ -52,6 +52,16 @@ fn writes(project: &str) -> Vec<(Method, String, Value)> {
             json!({ "full_name": "X" }),
         ),
         (post.clone(), "/api/v1/users".to_owned(), user),
+        (
+            patch.clone(),
+            format!("/api/v1/users/{ID}"),
+            json!({ "full_name": "X", "role": "viewer", "status": "active" }),
+        ),
+        (
+            patch.clone(),
+            "/api/v1/tenant".to_owned(),
+            json!({ "name": "X", "signup": "closed", "signup_domains": ["x.example"] }),
+        ),
         (post.clone(), "/api/v1/projects".to_owned(), atlas.clone()),
         (patch, path(project), atlas),
         (post, format!("{}/restore", path(project)), json!({})),

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use crate::servers::Home;
+use nix::sys::signal::Signal;
+
+use crate::servers::{Home, Process, eventually};
 
 const OWNER: &str = "owner@dunder-mifflin.example";
 
@@ -49,10 +51,28 @@ async fn a_first_run_serves_the_demo_and_a_second_one_finds_it_as_it_was() {
 }
 
 #[test]
+fn a_first_run_that_is_stopped_before_it_serves_leaves_nothing_running() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let home = Home::new();
+        let mut process = Process::start(&mut home.command());
+        eventually("it starts PostgreSQL", || {
+            process.log().contains("PostgreSQL runs from").then_some(())
+        });
+        process.signal(signal);
+        let status = eventually("it stops", || process.ended());
+        assert_eq!(status.code(), Some(0), "{signal}");
+        assert_eq!(home.postgres(), None, "{signal}");
+        // What it made so far is whole: the next run serves it.
+        let server = home.serve();
+        assert_eq!(server.terminate().code(), Some(0));
+    }
+}
+
+#[test]
 fn the_three_lines_of_the_banner_work_as_they_are_printed() {
     let home = Home::new();
     let server = home.serve();
-    let banner = crate::servers::eventually("the banner is printed", || {
+    let banner = eventually("the banner is printed", || {
         let banner = server.banner();
         banner.contains("A new project").then_some(banner)
     });

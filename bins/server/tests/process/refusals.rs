@@ -225,3 +225,39 @@ fn production_refuses_a_database_that_lacks_a_guard() {
     assert_one_line(line, "a guard of the isolation is not in place");
     assert!(report.contains("projects"), "{report}");
 }
+
+#[test]
+fn production_goes_on_beside_a_newer_version_but_not_without_its_own_guards() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::fresh();
+    database
+        .superuser()
+        .batch_execute(
+            "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000');
+             CREATE TABLE of_a_newer_version (id int);",
+        )
+        .unwrap();
+    let server = Server::start(&mut production_on(&folder, &database, "rowhouse_app"));
+    assert!(
+        server.log().contains("database_is_newer"),
+        "{}",
+        server.log()
+    );
+    assert_eq!(server.terminate().code(), Some(0));
+
+    database
+        .superuser()
+        .batch_execute("ALTER TABLE projects NO FORCE ROW LEVEL SECURITY")
+        .unwrap();
+    let printed = refused(&mut production_on(&folder, &database, "rowhouse_app"));
+    assert!(printed.contains("rls_not_forced"), "{printed}");
+}
+
+#[test]
+fn there_are_no_arguments_but_help_and_version() {
+    let helped = command().arg("--help").output().unwrap();
+    assert_eq!(helped.status.code(), Some(0));
+    let refused = command().arg("--prot=1").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stdout.is_empty());
+}
