@@ -205,8 +205,12 @@ CREATE FUNCTION tenancy.protect(
     app_role       name DEFAULT 'rowhouse_app'
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    ours    text := format('%I = (SELECT tenancy.current_tenant())', tenant_column);
-    writes  text := format('%s AND (SELECT tenancy.allows(%L))', ours, write_role);
+    -- A row that was locked is checked anew, and then PostgreSQL evaluates
+    -- every sub-SELECT, those of the branches not taken too: for the door,
+    -- which has no context, they must not raise.
+    served  text := CASE WHEN door IS NULL THEN '%s' ELSE format('CASE WHEN current_user <> %L THEN %%s END', door) END;
+    ours    text := format('%I = (SELECT %s)', tenant_column, format(served, 'tenancy.current_tenant()'));
+    writes  text := format('%s AND (SELECT %s)', ours, format(served, format('tenancy.allows(%L)', write_role)));
     guard   text := ours;
     policy  name;
     command text;

@@ -10,6 +10,7 @@ pub(crate) mod projects;
 pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod tenant;
+pub(crate) mod tenants;
 mod token;
 pub(crate) mod users;
 

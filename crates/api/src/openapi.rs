@@ -10,7 +10,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
-    account, auth, health, my_tenants, password, projects, session, sessions, tenant, users,
+    account, auth, health, my_tenants, password, projects, session, sessions, tenant, tenants,
+    users,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -42,9 +43,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
         password::change,
         account::me,
         account::update,
+        account::delete,
         my_tenants::list,
         sessions::list,
         sessions::delete,
+        tenants::create,
         tenant::find,
         tenant::update,
         users::list,
@@ -186,6 +189,13 @@ problem_sets! {
     UpdateAccountProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
         UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Ending one's own account.
+    DeleteAccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
+        LastOwner, Internal, Busy, DatabaseUnavailable];
+    /// Founding a tenant.
+    CreateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, Forbidden, TenantMismatch, RequestTimeout, SlugTaken,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
     /// Reading a list of one's own.
     AccountListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
         ValidationFailed, Internal, Busy, DatabaseUnavailable];

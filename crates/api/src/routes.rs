@@ -11,7 +11,7 @@ use actix_web::{
 use crate::{
     endpoints::{
         account, auth, docs, health, my_tenants, password, projects, session, sessions, tenant,
-        users,
+        tenants, users,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -35,7 +35,8 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/auth/password/change").post(password::change),
         at("/api/v1/users/me")
             .get(account::me)
-            .patch(account::update),
+            .patch(account::update)
+            .delete(account::delete),
         at("/api/v1/users/me/tenants").get(my_tenants::list),
         at("/api/v1/users/me/sessions").get(sessions::list),
         at("/api/v1/users/me/sessions/{id}").delete(sessions::delete),
@@ -44,6 +45,7 @@ fn table() -> Vec<Endpoint> {
             .get(users::find)
             .patch(users::update)
             .delete(users::delete),
+        at("/api/v1/tenants").post(tenants::create),
         at("/api/v1/tenant").get(tenant::find).patch(tenant::update),
         at("/api/v1/projects")
             .get(projects::list)

@@ -138,6 +138,16 @@ impl TenantSlug {
         Self::parse(slug.trim_end_matches('-')).ok()
     }
 
+    /// This slug with a hyphen and four random letters or digits behind it, for where it is taken.
+    #[must_use]
+    pub fn with_random_end(&self) -> Self {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let end = id.get(..4).unwrap_or(&id);
+        let room = MAX.saturating_sub(end.len().saturating_add(1));
+        let head = self.0.get(..room).unwrap_or(&self.0);
+        Self(format!("{}-{end}", head.trim_end_matches('-')))
+    }
+
     /// The slug's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -50,7 +50,7 @@ pub fn catalog() -> Catalog {
 }
 
 /// Where functions are defined, oldest first.
-fn scripts() -> [&'static str; 6] {
+fn scripts() -> [&'static str; 7] {
     [
         include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
         include_str!("../../../migrations/20261121000200_memberships/up.sql"),
@@ -58,6 +58,7 @@ fn scripts() -> [&'static str; 6] {
         include_str!("../../../migrations/20261121000400_directory/up.sql"),
         include_str!("../../../migrations/20261121000500_projects/up.sql"),
         include_str!("../../../migrations/20261121000600_members/up.sql"),
+        include_str!("../../../migrations/20261121000800_account_deletion/up.sql"),
     ]
 }
 
@@ -114,7 +115,10 @@ fn tables() -> [Table; 8] {
             .grant("SELECT", AUTH)
             .grant("SELECT", OPS),
         Table::new("public.accounts", OWNER)
-            .grant("SELECT, INSERT, UPDATE (email, updated_at)", DIRECTORY)
+            .grant(
+                "SELECT, INSERT, UPDATE (email, full_name, removed_at, updated_at)",
+                DIRECTORY,
+            )
             .grant(
                 "SELECT, INSERT, DELETE, UPDATE (email, full_name, email_verified, updated_at)",
                 AUTH,
@@ -130,7 +134,7 @@ fn tables() -> [Table; 8] {
                 "SELECT, INSERT, DELETE, UPDATE (tenant_id, device, address, last_used_at, revoked_at)",
                 AUTH,
             )
-            .grant("SELECT (account_id, revoked_at), UPDATE (revoked_at)", DIRECTORY),
+            .grant("SELECT (id, account_id, revoked_at), UPDATE (revoked_at)", DIRECTORY),
         Table::new("public.refresh_tokens", OWNER)
             .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
         Table::new("tenancy.tenant", TENANCY),
@@ -139,7 +143,7 @@ fn tables() -> [Table; 8] {
     ]
 }
 
-fn functions() -> [Function; 16] {
+fn functions() -> [Function; 19] {
     [
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
@@ -191,13 +195,13 @@ fn functions() -> [Function; 16] {
         Function::definer(
             "directory.create_tenant(uuid,text,text)",
             DIRECTORY,
-            "4c556bba4435031c26ffc333014b84b4d4cd6f148f2b5be19e310b034c0ee99c",
+            "7bc83114efd919852aa98534e1557d286004d010902ee1664efaf28925e5c879",
         )
         .callers(&[AUTH]),
         Function::definer(
             "directory.join_tenant(uuid,uuid,text,text)",
             DIRECTORY,
-            "a78ef8e9c64ddc41f56bf3cf69c983c07f52d7eb91ba26402a20a7f57966a075",
+            "b7181adeab5f83f44ae6c3f7d6756704518afb7e6c06c049c64af6d3f35e9ec6",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -215,7 +219,7 @@ fn functions() -> [Function; 16] {
         Function::definer(
             "directory.retire_managed_account()",
             DIRECTORY,
-            "8523f0f6b0239789712544a33d6749adc6e40838edeca5fd2e898151cac19206",
+            "dfae21996ffcfd787e88c4a811af6eaa1d8d608a96f8f5e352cff6009565ef1b",
         )
         .callers(&[OWNER]),
         Function::definer(
@@ -230,6 +234,23 @@ fn functions() -> [Function; 16] {
             "3761cb6fa44c540a970a0e181ff2415b7bb19d11e491e4722ce0564697be5977",
         )
         .callers(&[APP]),
+        Function::definer(
+            "directory.delete_account(uuid)",
+            DIRECTORY,
+            "b62fe93abc6094083a1035d3e552560380a8467d497d5301ee70961c0dd324be",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.tenant_of(uuid,uuid)",
+            DIRECTORY,
+            "f58fce2ba9535c5d0d0acad00562f846c444c7fd1010e97d641343e6181655fe",
+        )
+        .callers(&[AUTH]),
+        Function::invoker(
+            "directory.lock_out(uuid)",
+            DIRECTORY,
+            "842179c33eebd79b8d19714f80adb307ad5bca7bb06d38a1aa5e3c94ddc7cea1",
+        ),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,

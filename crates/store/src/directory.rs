@@ -4,10 +4,13 @@
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Integer, Text, Uuid as SqlUuid};
-use domain::{AccountId, Role, TenantId, TenantMembership, TenantName, TenantSlug, TenantStatus};
+use domain::{
+    AccountId, Role, Tenant, TenantId, TenantMembership, TenantName, TenantSlug, TenantStatus,
+};
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
+use crate::tenants;
 
 /// A tenant as somebody outside of it may know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +74,33 @@ pub(crate) fn create_tenant(
             .bind::<Text, _>(name.as_str())
             .get_result(conn)?;
     Ok(created.id.into())
+}
+
+/// The whole row of a tenant, for one of its active members.
+///
+/// # Errors
+/// [`Error::NotFound`] for anybody else.
+pub(crate) fn tenant_of(
+    conn: &mut PgConnection,
+    account: AccountId,
+    tenant: TenantId,
+) -> Result<Tenant, Error> {
+    diesel::sql_query("SELECT * FROM directory.tenant_of($1, $2)")
+        .bind::<SqlUuid, _>(account.uuid())
+        .bind::<SqlUuid, _>(tenant.uuid())
+        .get_result::<tenants::Row>(conn)?
+        .try_into()
+}
+
+/// Ends an account, its memberships and its sessions.
+///
+/// # Errors
+/// [`Error::LastOwner`] of some tenant.
+pub(crate) fn delete_account(conn: &mut PgConnection, account: AccountId) -> Result<(), Error> {
+    diesel::sql_query("SELECT directory.delete_account($1)")
+        .bind::<SqlUuid, _>(account.uuid())
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Joins a tenant as its sign-up policy allows, with role member.

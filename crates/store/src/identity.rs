@@ -4,7 +4,7 @@
 mod account;
 mod session;
 
-pub use self::account::Caller;
+pub use self::account::{Caller, Slug};
 pub use self::session::{Ended, Goal, Proof};
 
 use auth::PasswordHash;

@@ -45,7 +45,9 @@ pub use self::connections::{DatabaseSettings, RoleUrls};
 pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
-pub use self::identity::{Caller, Candidate, Ended, Goal, IdentityDb, Proof, Registrant, SignedIn};
+pub use self::identity::{
+    Caller, Candidate, Ended, Goal, IdentityDb, Proof, Registrant, SignedIn, Slug,
+};
 pub use self::owner_db::OwnerDb;
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;

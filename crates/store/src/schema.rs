@@ -9,6 +9,7 @@ diesel::table! {
         email_verified -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        removed_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -44,9 +44,9 @@ pub fn update(conn: &mut TenantConn<'_>, changes: &TenantChanges) -> Result<Tena
         .try_into()
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = tenants, check_for_backend(diesel::pg::Pg))]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     slug: String,
     subdomain: String,

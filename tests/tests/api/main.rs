@@ -10,9 +10,11 @@
 )]
 
 mod account;
+mod account_deletion;
 mod frame;
 mod health;
 mod isolation;
+mod last_owner;
 mod login;
 mod logout;
 mod members;
@@ -34,5 +36,6 @@ mod sessions;
 mod state;
 mod switch;
 mod tenant;
+mod tenants;
 mod tokens;
 mod users;

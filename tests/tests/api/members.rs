@@ -3,7 +3,6 @@
 use reqwest::Method;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 async fn own_id(caller: &Caller) -> String {
     let me = caller.get("/api/v1/users/me").await.expect(200).json();
@@ -284,53 +283,4 @@ async fn a_member_leaves_but_the_last_owner_cannot_go_in_any_way() {
             .await
             .problem(409, "last_owner"),
     );
-}
-
-#[tokio::test]
-async fn of_sixteen_owners_who_go_at_once_exactly_one_stays() {
-    let (app, alice, _) = TestApp::two_tenants().await;
-    let mut owners = vec![(alice.clone(), path_of(&alice).await)];
-    for number in 1..16 {
-        let email = format!("owner{number}@acme.example");
-        let body = json!({ "email": email, "full_name": "Owner", "role": "owner", "password": "correct horse" });
-        let made = alice.post("/api/v1/users", body).await.expect(201);
-        let login =
-            json!({ "email": email, "password": "correct horse", "tenant_slug": "acme-corp" });
-        owners.push((
-            alice.login(login).await,
-            format!("/api/v1/users/{}", made.id()),
-        ));
-    }
-    // Each tries all ways out, against themselves and against the next: 64 calls at once.
-    let mut calls = JoinSet::new();
-    for (number, (owner, path)) in owners.iter().enumerate() {
-        let next = owners[(number + 1) % owners.len()].1.clone();
-        for (method, path, body) in [
-            (
-                Method::PATCH,
-                path.clone(),
-                Some(json!({ "role": "viewer" })),
-            ),
-            (
-                Method::PATCH,
-                next.clone(),
-                Some(json!({ "status": "suspended" })),
-            ),
-            (Method::DELETE, path.clone(), None),
-            (Method::DELETE, next, None),
-        ] {
-            let owner = owner.clone();
-            calls.spawn(async move { owner.send(method, &path, body).await });
-        }
-    }
-    while let Some(answer) = calls.join_next().await {
-        let answer = answer.unwrap();
-        assert!(answer.status() < 500, "{answer:?}");
-    }
-    let left = crate::state::count(
-        &app,
-        "memberships m JOIN tenants t ON t.id = m.tenant_id
-         WHERE t.slug = 'acme-corp' AND role = 'owner' AND m.status = 'active' AND removed_at IS NULL",
-    );
-    assert_eq!(left, 1);
 }

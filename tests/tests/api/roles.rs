@@ -39,6 +39,8 @@ POST   /api/v1/auth/switch                 acme-corp   200   200   200   200   4
 POST   /api/v1/auth/password/change        -           204   204   204   204   401   204   204
 GET    /api/v1/users/me                    -           200   200   200   200   401   200   200
 PATCH  /api/v1/users/me                    -           200   200   200   200   401   200   200
+DELETE /api/v1/users/me                    throwaway   204   204   204   204   401   204   409
+POST   /api/v1/tenants                     -           201   403   403   403   401   201   201
 GET    /api/v1/users/me/tenants            -           200   200   200   200   401   200   200
 GET    /api/v1/users/me/sessions           -           200   200   200   200   401   200   200
 DELETE /api/v1/users/me/sessions/{id}      missing     404   404   404   404   401   404   404
@@ -102,11 +104,13 @@ fn table() -> Vec<Row> {
 fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
     match status {
         401 if row.target.ends_with("/refresh") => Some("invalid_token"),
+        403 if row.target.ends_with("/tenants") => Some("forbidden"),
         403 if row.target.ends_with("/switch") => Some("not_a_member"),
         401 => Some("missing_token"),
         403 if who == "homeless" => Some("no_tenant"),
         403 => Some("forbidden"),
         404 => Some("not_found"),
+        409 if row.about == "throwaway" => Some("last_owner"),
         409 => Some("not_deleted"),
         _ => None,
     }
@@ -133,7 +137,9 @@ fn body(row: &Row, email: &str, who: &str) -> Option<Value> {
         ("POST", "/api/v1/users") => {
             json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
         }
-        ("POST", "/api/v1/projects") | ("PATCH", _) => json!({ "name": "New" }),
+        ("POST", "/api/v1/tenants") | ("POST", "/api/v1/projects") | ("PATCH", _) => {
+            json!({ "name": "New" })
+        }
         _ => return None,
     };
     Some(body)
@@ -178,6 +184,31 @@ async fn callers(app: &TestApp, owner: &Caller, neighbour: Caller) -> [Caller; 7
     ]
 }
 
+/// Somebody like `caller` whom nobody needs afterwards.
+async fn throwaway(app: &TestApp, owner: &Caller, caller: &Caller, who: &str) -> Caller {
+    let id = Uuid::now_v7();
+    let email = format!("{id}@new.example");
+    let password = "securepass123";
+    match who {
+        "nobody" => caller.clone(),
+        "neighbour" => app.register(&email, &format!("n-{}", id.simple())).await,
+        "homeless" => {
+            let body = json!({ "email": email, "password": password, "full_name": "New" });
+            let answer = app.stranger().post("/api/v1/auth/register", body).await;
+            let token = answer.expect(201).json()["access_token"].clone();
+            app.stranger().with_token(token.as_str().unwrap())
+        }
+        role => {
+            let user =
+                json!({ "email": email, "full_name": "New", "role": role, "password": password });
+            let _ = owner.post("/api/v1/users", user).await.expect(201);
+            let slug = "acme-corp";
+            let login = json!({ "email": email, "password": password, "tenant_slug": slug });
+            owner.login(login).await
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_caller_may_what_the_table_says_and_nothing_else() {
     let (app, owner, neighbour) = TestApp::two_tenants().await;
@@ -186,6 +217,10 @@ async fn each_caller_may_what_the_table_says_and_nothing_else() {
         let columns = CALLERS.iter().zip(&callers).zip(&row.statuses);
         for ((who, caller), expected) in columns {
             let target = target(row, &owner, caller, who).await;
+            let caller = match row.about {
+                "throwaway" => &throwaway(&app, &owner, caller, who).await,
+                _ => caller,
+            };
             let body = body(row, &format!("{who}{number}@new.example"), who);
             let answer = caller.send(row.method.clone(), &target, body).await;
             let (method, text) = (&row.method, answer.text());

@@ -37,6 +37,12 @@ fn account_requests() -> Vec<(Method, String, Option<Value>)> {
             me.to_owned(),
             Some(json!({ "full_name": "pwned" })),
         ),
+        (Method::DELETE, me.to_owned(), None),
+        (
+            Method::POST,
+            "/api/v1/tenants".to_owned(),
+            Some(json!({ "name": "pwned" })),
+        ),
         (Method::GET, format!("{me}/tenants"), None),
         (Method::GET, format!("{me}/sessions"), None),
         (Method::DELETE, format!("{me}/sessions/{id}"), None),

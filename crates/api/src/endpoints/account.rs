@@ -1,6 +1,9 @@
 //! `/users/me`: the account behind the token.
 
-use actix_web::web::{Data, Json};
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json},
+};
 use chrono::{DateTime, Utc};
 use domain::{AccountId, FullName, MembershipId, Role, TenantId};
 use serde::{Deserialize, Serialize};
@@ -11,7 +14,7 @@ use crate::{
     authenticate::Authenticated,
     error::ApiError,
     extract::Patch,
-    openapi::{AccountProblems, UpdateAccountProblems},
+    openapi::{AccountProblems, DeleteAccountProblems, UpdateAccountProblems},
     patchable::Patchable,
     services::Services,
     validation::Validation,
@@ -110,4 +113,18 @@ pub(crate) async fn update(
     let caller = caller.principal().into();
     let who = services.identity.rename(caller, full_name).await?;
     Ok(Json(AccountView::from(&who)))
+}
+
+/// Ends the account: its sessions, its password, its memberships. What it made stays its tenants'.
+#[utoipa::path(
+    delete, path = "/api/v1/users/me", tag = "users", operation_id = "delete_me", security(("bearer" = [])),
+    responses((status = 204, description = "The account is gone."), DeleteAccountProblems),
+)]
+pub(crate) async fn delete(
+    caller: Authenticated,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = caller.principal().into();
+    services.identity.delete_account(caller).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -3,7 +3,8 @@
 use auth::{PasswordHash, Principal};
 use diesel::PgConnection;
 use domain::{
-    AccountId, FullName, MembershipStatus, Session, SessionId, TenantId, TenantMembership,
+    AccountId, FullName, MembershipStatus, Session, SessionId, Tenant, TenantId, TenantMembership,
+    TenantName, TenantSlug,
 };
 
 use super::{IdentityDb, SignedIn, membership_in};
@@ -20,6 +21,15 @@ pub struct Caller {
     account: AccountId,
     session: SessionId,
     tenant: Option<TenantId>,
+}
+
+/// How a new tenant came by its slug.
+#[derive(Debug, Clone)]
+pub enum Slug {
+    /// Its founder wants this one and no other.
+    Chosen(TenantSlug),
+    /// Its name suggests it.
+    Suggested(TenantSlug),
 }
 
 impl From<&Principal> for Caller {
@@ -120,6 +130,53 @@ impl IdentityDb {
                 }
                 let others = live.into_iter().filter(|id| *id != caller.session);
                 sessions::revoke(conn, others)
+            })
+            .await
+    }
+
+    /// A new tenant that the account owns. Its slug, where none is given, is what its name
+    /// suggests; where that one is taken, with four random characters behind it.
+    ///
+    /// # Errors
+    /// Those of [`Caller`]; [`Error::SlugTaken`]; [`Error::NotAllowed`] for a managed account.
+    pub async fn create_tenant(
+        &self,
+        caller: Caller,
+        slug: Slug,
+        name: TenantName,
+    ) -> Result<Tenant, Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                if accounts::find(conn, caller.account)?
+                    .home_tenant_id
+                    .is_some()
+                {
+                    return Err(Error::NotAllowed);
+                }
+                let slug = match slug {
+                    Slug::Chosen(slug) => slug,
+                    Slug::Suggested(slug) => match directory::find_by_slug(conn, &slug)? {
+                        Some(_) => slug.with_random_end(),
+                        None => slug,
+                    },
+                };
+                let tenant = directory::create_tenant(conn, caller.account, &slug, &name)?;
+                directory::tenant_of(conn, caller.account, tenant)
+            })
+            .await
+    }
+
+    /// Ends the account: its memberships, its sessions, its password. What it made in its tenants
+    /// stays theirs.
+    ///
+    /// # Errors
+    /// Those of [`Caller`]; [`Error::LastOwner`] while it is the last owner of some tenant.
+    pub async fn delete_account(&self, caller: Caller) -> Result<(), Error> {
+        self.db
+            .run(move |conn| {
+                caller.check(conn)?;
+                directory::delete_account(conn, caller.account)
             })
             .await
     }

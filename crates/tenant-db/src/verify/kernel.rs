@@ -141,7 +141,7 @@ fn functions() -> [Function; 18] {
         Function::invoker(
             "tenancy.protect(regclass,text,name,name,text[],name[],name)",
             TENANCY,
-            "20330263085fda3dbe4fe12cbdf71d4d3b8b83874bc4c0bbeb67407fb55500e0",
+            "6fde691f1b13c6ae5384aa5b303a3e3427964596cd1788373c1de04e361c94e8",
         )
         .callers(&[OWNER]),
     ]

@@ -167,14 +167,20 @@ fn wanted(table: &TenantTable) -> Vec<Policy> {
             using: using.cloned(),
             check: check.cloned(),
         };
+    let select = |call: &str, name: &str, kind: &str| match &table.door {
+        None => format!("( SELECT {call} AS {name})"),
+        Some(door) => format!(
+            "( SELECT CASE WHEN (CURRENT_USER <> {}::name) THEN {call} ELSE NULL::{kind} END AS \"case\")",
+            literal(door)
+        ),
+    };
     let ours = format!(
-        "({} = ( SELECT tenancy.current_tenant() AS current_tenant))",
-        table.tenant_column
+        "({} = {})",
+        table.tenant_column,
+        select("tenancy.current_tenant()", "current_tenant", "uuid")
     );
-    let writes = format!(
-        "({ours} AND ( SELECT tenancy.allows('{}'::text) AS allows))",
-        table.write_role
-    );
+    let allows = format!("tenancy.allows('{}'::text)", table.write_role);
+    let writes = format!("({ours} AND {})", select(&allows, "allows", "boolean"));
     let guard = match &table.door {
         None => ours.clone(),
         Some(door) => format!(
