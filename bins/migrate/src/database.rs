@@ -7,13 +7,10 @@ use std::path::PathBuf;
 use embedded_postgres::{Cluster, Options, Programs, home_for};
 use secrecy::SecretString;
 use store::bootstrap::Passwords;
-use store::{Credentials, OwnerDb};
+use store::{Credentials, EMBEDDED_DATABASE, OwnerDb};
 use tenant_db::SealKey;
 
 use crate::settings::Settings;
-
-/// The database that the server's own PostgreSQL serves from.
-const EMBEDDED_NAME: &str = "rowhouse";
 
 pub(crate) struct Database {
     pub(crate) url: SecretString,
@@ -36,8 +33,8 @@ impl Database {
                 let home = home_for(home.as_deref())?;
                 let cluster = Cluster::start(Options::new(&home, Programs::find()?))?;
                 OwnerDb::connect(&cluster.url("postgres").into())?
-                    .create_database(EMBEDDED_NAME)?;
-                (cluster.url(EMBEDDED_NAME).into(), home, Some(cluster))
+                    .create_database(EMBEDDED_DATABASE)?;
+                (cluster.url(EMBEDDED_DATABASE).into(), home, Some(cluster))
             }
         };
         let credentials = Credentials::load_or_create(&home)?;

@@ -11,13 +11,10 @@ use auth::{Password, PasswordThreads};
 use embedded_postgres::{Cluster, End, Options, Programs, home_for};
 use secrecy::SecretString;
 use store::bootstrap::Passwords;
-use store::{Credentials, IdentityDb, OwnerDb, RoleUrls, demo};
+use store::{Credentials, EMBEDDED_DATABASE, IdentityDb, OwnerDb, RoleUrls, demo};
 use tenant_db::SealKey;
 
 use crate::settings::Settings;
-
-/// The database that an embedded cluster serves from.
-const EMBEDDED_NAME: &str = "rowhouse";
 
 /// What the server connects with.
 pub(crate) struct Database {
@@ -79,8 +76,8 @@ pub(crate) async fn open(
     let keys = settings.seal.keys(&credentials)?;
     let role_passwords = settings.database.passwords(&credentials);
 
-    OwnerDb::connect(&cluster.url("postgres").into())?.create_database(EMBEDDED_NAME)?;
-    let mut owner = OwnerDb::connect(&cluster.url(EMBEDDED_NAME).into())?;
+    OwnerDb::connect(&cluster.url("postgres").into())?.create_database(EMBEDDED_DATABASE)?;
+    let mut owner = OwnerDb::connect(&cluster.url(EMBEDDED_DATABASE).into())?;
     for migration in owner.up(&role_passwords, &keys)? {
         log::info!(migration:% = migration; "migrated");
     }
@@ -169,9 +166,12 @@ fn database(
 ) -> Result<Database, Box<dyn Error>> {
     let urls = match &embedded {
         Some(cluster) => RoleUrls {
-            app: cluster.url_for("rowhouse_app", None, EMBEDDED_NAME).into(),
-            auth: cluster.url_for("rowhouse_auth", None, EMBEDDED_NAME).into(),
-            ops: cluster.url_for("rowhouse_ops", None, EMBEDDED_NAME).into(),
+            app: cluster
+                .url_for("rowhouse_app", None, EMBEDDED_DATABASE)
+                .into(),
+            auth: cluster
+                .url_for("rowhouse_auth", None, EMBEDDED_DATABASE)
+                .into(),
         },
         None => settings.database.role_urls(passwords).ok_or(
             "database.app_url and database.auth_url belong together: one of them is missing",

@@ -1,11 +1,9 @@
 //! The settings of this binary, composed of those of the crates that it starts.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use ::settings::{Loaded, SettingsError, Sources};
 use clap::Parser;
 use serde::Deserialize;
+use std::net::SocketAddr;
 
 /// All sections.
 #[derive(Debug, Deserialize)]
@@ -50,27 +48,7 @@ struct Arguments {}
 /// program with code 2.
 pub(crate) fn load() -> Result<Loaded<Settings>, SettingsError> {
     Arguments::parse();
-    let config = PathBuf::from("config");
-    ::settings::load(Sources {
-        environment: None,
-        config_dir: config.is_dir().then_some(config),
-        embedded_defaults: &[
-            ("default", include_str!("../../../config/default.toml")),
-            (
-                "development",
-                include_str!("../../../config/development.toml"),
-            ),
-            ("test", include_str!("../../../config/test.toml")),
-            (
-                "production",
-                include_str!("../../../config/production.toml"),
-            ),
-        ],
-        variables: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-        file_keys: &["seal.key_file"],
-    })
+    ::settings::load(Sources::of_process(&["seal.key_file"]))
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ mod environment;
 mod error;
 mod layers;
 mod load;
+mod process;
 mod variables;
 
 pub use environment::Environment;

@@ -25,6 +25,7 @@ pub fn catalog() -> Catalog {
         .grant("USAGE", "SCHEMA directory", AUTH)
         .grant("USAGE", "SCHEMA directory", APP)
         .grant("USAGE", "SCHEMA directory", OWNER)
+        .grant("USAGE", "SCHEMA directory", OPS)
         .grant("USAGE", "SCHEMA public", DIRECTORY)
         .grant("USAGE", "SCHEMA public", AUTH)
         .grant("USAGE", "SCHEMA public", OPS)
@@ -50,7 +51,7 @@ pub fn catalog() -> Catalog {
 }
 
 /// Where functions are defined, oldest first.
-fn scripts() -> [&'static str; 7] {
+fn scripts() -> [&'static str; 8] {
     [
         include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
         include_str!("../../../migrations/20261121000200_memberships/up.sql"),
@@ -59,6 +60,7 @@ fn scripts() -> [&'static str; 7] {
         include_str!("../../../migrations/20261121000500_projects/up.sql"),
         include_str!("../../../migrations/20261121000600_members/up.sql"),
         include_str!("../../../migrations/20261121000800_account_deletion/up.sql"),
+        include_str!("../../../migrations/20261121001200_operations/up.sql"),
     ]
 }
 
@@ -79,7 +81,10 @@ fn tenant_tables() -> [TenantTable; 3] {
                 "updated_at",
             ])
             .spanning_indexes(&["tenants_slug_key", "tenants_subdomain_key"])
-            .grant("SELECT, INSERT, UPDATE (updated_at)", DIRECTORY),
+            .grant(
+                "SELECT, INSERT, UPDATE (status, subscription_tier, rate_limit_per_minute, rate_limit_burst, updated_at)",
+                DIRECTORY,
+            ),
         // The door that lists a person's tenants knows the account only; no tenant writes
         // account_id.
         TenantTable::new("public.memberships")
@@ -90,7 +95,7 @@ fn tenant_tables() -> [TenantTable; 3] {
             .spanning_indexes(&["memberships_account_idx"])
             .global_references(&["memberships_account_id_fkey"])
             .grant(
-                "SELECT, INSERT, UPDATE (full_name, removed_at, updated_at)",
+                "SELECT, INSERT, UPDATE (full_name, role, status, removed_at, updated_at)",
                 DIRECTORY,
             ),
         TenantTable::new("public.projects")
@@ -109,7 +114,7 @@ fn tenant_tables() -> [TenantTable; 3] {
 }
 
 /// Tables that belong to no tenant: never a grant to `rowhouse_app`.
-fn tables() -> [Table; 8] {
+fn tables() -> [Table; 9] {
     [
         Table::of_migrations("public.__diesel_schema_migrations")
             .grant("SELECT", AUTH)
@@ -137,13 +142,14 @@ fn tables() -> [Table; 8] {
             .grant("SELECT (id, account_id, revoked_at), UPDATE (revoked_at)", DIRECTORY),
         Table::new("public.refresh_tokens", OWNER)
             .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
+        Table::new("public.operators", OWNER).grant("SELECT (account_id), INSERT", DIRECTORY),
         Table::new("tenancy.tenant", TENANCY),
         Table::new("tenancy.member", TENANCY),
         Table::new("tenancy.session", TENANCY),
     ]
 }
 
-fn functions() -> [Function; 19] {
+fn functions() -> [Function; 26] {
     [
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
@@ -251,6 +257,48 @@ fn functions() -> [Function; 19] {
             DIRECTORY,
             "842179c33eebd79b8d19714f80adb307ad5bca7bb06d38a1aa5e3c94ddc7cea1",
         ),
+        Function::definer(
+            "directory.tenants(text)",
+            DIRECTORY,
+            "92a4133262da2c1f23824f74d76c6ec2edb49bd7e1297c91a74c2a760ff52263",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.open_tenant(text,text)",
+            DIRECTORY,
+            "66066a3df9018beb6bfdf01a18c0838bba7cdfbf2ea6eea9079f917e8bbf8691",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.set_tenant_status(text,text)",
+            DIRECTORY,
+            "e303aae039a5e28dbc4401a4a1e3f4c46cc07c7fe6ff6a37e1b1d1759fe4871d",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.set_tenant_tier(text,text)",
+            DIRECTORY,
+            "2aa4f4a22088fdf0a33a1f24964f7cd6d50c2e9a9d5ac07221aea82e26f26314",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.set_tenant_limits(text,integer,integer)",
+            DIRECTORY,
+            "08435380094ebc1b8965dcdcaa858c503fc141ec6a2746ca7ce1c3cdc2d6791f",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.add_owner(uuid,text)",
+            DIRECTORY,
+            "d18b87354d55d88820af1377b29c7583eb0bbd7b560b609efd54e19ba52cb745",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.add_operator(text)",
+            DIRECTORY,
+            "8e040cd5b13d4031148727d5c0beee37f620097e8b37099f53be327d2c04c062",
+        )
+        .callers(&[OPS]),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,

@@ -9,6 +9,9 @@ use tenant_db::PoolSettings;
 use crate::bootstrap::Passwords;
 use crate::credentials::Credentials;
 
+/// The database that a PostgreSQL of our own serves from.
+pub const EMBEDDED_DATABASE: &str = "rowhouse";
+
 /// The section `database` of the settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
@@ -60,15 +63,13 @@ impl Default for DatabaseSettings {
     }
 }
 
-/// One URL for each role that logs in.
+/// One URL for each role that the server logs in as.
 #[derive(Debug, Clone)]
 pub struct RoleUrls {
     /// For tenants' transactions.
     pub app: SecretString,
     /// For sign-in.
     pub auth: SecretString,
-    /// For `rowhouse-admin`.
-    pub ops: SecretString,
 }
 
 impl DatabaseSettings {
@@ -101,8 +102,17 @@ impl DatabaseSettings {
         Some(RoleUrls {
             app: choose(&self.app_url, "rowhouse_app", &passwords.app)?,
             auth: choose(&self.auth_url, "rowhouse_auth", &passwords.auth)?,
-            ops: choose(&self.ops_url, "rowhouse_ops", &passwords.ops)
-                .or_else(|| self.app_url.clone())?,
+        })
+    }
+
+    /// The URL of `rowhouse_ops`; `None` when the settings name no database for it.
+    #[must_use]
+    pub fn url_for_ops(&self, credentials: &Credentials) -> Option<SecretString> {
+        let password = self.passwords(credentials).ops;
+        self.ops_url.clone().or_else(|| {
+            self.url
+                .as_ref()
+                .map(|url| with_role(url, "rowhouse_ops", &password))
         })
     }
 

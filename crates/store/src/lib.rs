@@ -36,18 +36,20 @@ mod credentials;
 mod directory;
 mod error;
 mod identity;
+mod ops_db;
 mod owner_db;
 mod refresh_tokens;
 mod schema;
 mod sessions;
 
-pub use self::connections::{DatabaseSettings, RoleUrls};
+pub use self::connections::{DatabaseSettings, EMBEDDED_DATABASE, RoleUrls};
 pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
 pub use self::identity::{
     Caller, Candidate, Ended, Goal, IdentityDb, Proof, Registrant, SignedIn, Slug,
 };
+pub use self::ops_db::{OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;

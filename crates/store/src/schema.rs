@@ -38,6 +38,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    operators (account_id) {
+        account_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     projects (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -100,6 +107,7 @@ diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
 diesel::joinable!(memberships -> accounts (account_id));
 diesel::joinable!(memberships -> tenants (tenant_id));
+diesel::joinable!(operators -> accounts (account_id));
 diesel::joinable!(projects -> tenants (tenant_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(sessions -> accounts (account_id));
@@ -109,6 +117,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     credentials,
     memberships,
+    operators,
     projects,
     refresh_tokens,
     sessions,

@@ -1,0 +1,89 @@
+//! `rowhouse-admin`: what an administrator of the whole system does from the console.
+//!
+//! Exit codes: 0 done, 1 refused, 2 it could not run: bad usage, no such tenant, no database.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command talks to its console"
+)]
+
+mod database;
+mod demo;
+mod operator;
+mod settings;
+mod tenant;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::database::Database;
+
+/// Administers the tenants of Rowhouse. It connects as rowhouse_ops to the database of
+/// DATABASE_URL (or with database.ops_url); without one, to the PostgreSQL of the home folder
+/// (ROWHOUSE_HOME).
+#[derive(Debug, Parser)]
+#[command(name = "rowhouse-admin", version)]
+struct Arguments {
+    /// Writes JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Creates, shows and changes tenants.
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Who may use the platform's API.
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// Data to try things with.
+    #[command(subcommand)]
+    Demo(demo::Command),
+}
+
+/// The command was understood, and is not done.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rowhouse-admin: {}", chain(error.as_ref()));
+            ExitCode::from(if error.is::<Refused>() { 1 } else { 2 })
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (settings, environment) = settings::load()?;
+    let database = Database::open(&settings.database)?;
+    match &arguments.command {
+        Command::Tenant(command) => tenant::run(command, &mut database.ops()?, arguments.json),
+        Command::Operator(command) => operator::run(command, &mut database.ops()?),
+        Command::Demo(command) => demo::run(command, &database, &settings, environment),
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        let more = more.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,151 @@
+//! `rowhouse-admin tenant`: tenants from the outside. No command here sees a tenant's rows.
+
+use std::error::Error;
+
+use clap::Subcommand;
+use comfy_table::{Table, presets};
+use domain::{Email, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
+use store::{OpsDb, TenantSummary};
+
+use crate::Refused;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes a tenant without members; give it an owner with add-owner.
+    Create {
+        /// 3 to 63 of a-z, 0-9 and -.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+        /// The company's name.
+        #[arg(long, value_parser = TenantName::parse)]
+        name: TenantName,
+    },
+    /// All tenants.
+    List,
+    /// One tenant.
+    Show {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+    },
+    /// Locks a tenant: its members are refused from their next request on; its rows stay.
+    Suspend {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+    },
+    /// Unlocks a tenant.
+    Activate {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+    },
+    /// Changes what a tenant pays for.
+    SetTier {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+        /// free, basic, premium or enterprise.
+        tier: SubscriptionTier,
+    },
+    /// Changes how many requests a tenant may make; what is not given is its tier's.
+    SetLimits {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+        /// Requests per minute.
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+        per_minute: Option<i32>,
+        /// Requests at once.
+        #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+        burst: Option<i32>,
+    },
+    /// Makes somebody an owner: a member of the tenant, or whoever has registered with the
+    /// address.
+    AddOwner {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+        /// The login address.
+        #[arg(value_parser = Email::parse)]
+        email: Email,
+    },
+}
+
+pub(crate) fn run(command: &Command, ops: &mut OpsDb, json: bool) -> Result<(), Box<dyn Error>> {
+    let (slug, done) = match command {
+        Command::List => return print(&ops.list_tenants()?, json),
+        Command::Show { slug } => (slug, ops.find_tenant(slug)),
+        Command::Create { slug, name } => (slug, ops.create_tenant(slug, name)),
+        Command::Suspend { slug } => (slug, ops.set_status(slug, TenantStatus::Suspended)),
+        Command::Activate { slug } => (slug, ops.set_status(slug, TenantStatus::Active)),
+        Command::SetTier { slug, tier } => (slug, ops.set_tier(slug, *tier)),
+        Command::SetLimits {
+            slug,
+            per_minute,
+            burst,
+        } => (slug, ops.set_limits(slug, *per_minute, *burst)),
+        Command::AddOwner { slug, email } => {
+            if ops
+                .add_owner(slug, email)
+                .map_err(|e| explain(e, slug))?
+                .is_none()
+            {
+                let why = format!("nobody has registered as {email} yet");
+                return Err(Refused(why).into());
+            }
+            (slug, ops.find_tenant(slug))
+        }
+    };
+    let tenant = done.map_err(|error| explain(error, slug))?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&tenant)?);
+        return Ok(());
+    }
+    print(&[tenant], json)
+}
+
+fn explain(error: store::Error, slug: &TenantSlug) -> Box<dyn Error> {
+    match error {
+        store::Error::NotFound => format!("there is no tenant {slug}").into(),
+        store::Error::SlugTaken => Refused(format!("{slug} is taken")).into(),
+        store::Error::NotAllowed => Refused(format!("{slug} is about to be erased")).into(),
+        error => error.into(),
+    }
+}
+
+fn print(tenants: &[TenantSummary], json: bool) -> Result<(), Box<dyn Error>> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(tenants)?);
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header([
+        "slug",
+        "name",
+        "status",
+        "tier",
+        "per minute",
+        "burst",
+        "members",
+        "created",
+        "id",
+    ]);
+    for tenant in tenants {
+        let limit =
+            |limit: Option<i32>| limit.map_or_else(|| "tier's".to_owned(), |n| n.to_string());
+        table.add_row([
+            tenant.slug.clone(),
+            tenant.name.clone(),
+            tenant.status.clone(),
+            tenant.subscription_tier.clone(),
+            limit(tenant.rate_limit_per_minute),
+            limit(tenant.rate_limit_burst),
+            tenant.members.to_string(),
+            tenant.created_at.format("%Y-%m-%d").to_string(),
+            tenant.id.to_string(),
+        ]);
+    }
+    println!("{}", table.trim_fmt());
+    Ok(())
+}

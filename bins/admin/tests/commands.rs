@@ -1,0 +1,290 @@
+//! `rowhouse-admin` as an administrator types it, beside a server that serves.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::process::{Command, Output};
+
+use diesel::connection::SimpleConnection as _;
+use rowhouse_tests::TestApp;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+/// The command with nothing in its environment but its database.
+fn admin(app: &TestApp, arguments: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+        .env_clear()
+        .env("ROWHOUSE_ENV", "test")
+        .env("ROWHOUSE_HOME", home.path())
+        .env(
+            "ROWHOUSE__DATABASE__OPS_URL",
+            app.database().url("rowhouse_ops").expose_secret(),
+        )
+        .current_dir(home.path())
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn done(app: &TestApp, arguments: &[&str]) -> String {
+    let output = admin(app, arguments);
+    let errors = text(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    text(&output.stdout)
+}
+
+fn done_as_json(app: &TestApp, arguments: &[&str]) -> Value {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+    serde_json::from_str(&done(app, &arguments)).unwrap()
+}
+
+#[track_caller]
+fn refused(app: &TestApp, code: i32, arguments: &[&str], why: &str) {
+    let output = admin(app, arguments);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+    assert!(errors.contains(why), "{arguments:?}: {errors}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+}
+
+#[tokio::test]
+async fn a_tenant_is_made_and_given_an_owner_who_enters_it() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let made = done_as_json(
+        &app,
+        &["tenant", "create", "initech", "--name", "Initech Ltd"],
+    );
+    assert_eq!(made["name"], "Initech Ltd");
+    assert_eq!(made["status"], "active");
+    assert_eq!(made["members"], 0);
+    let owned = done_as_json(
+        &app,
+        &["tenant", "add-owner", "initech", "Alice@Acme.example"],
+    );
+    assert_eq!(owned["members"], 1);
+    let switch = json!({ "tenant_slug": "initech" });
+    let switched = alice.post("/api/v1/auth/switch", switch).await.expect(200);
+    assert_eq!(switched.json()["tenant"]["role"], "owner");
+
+    // Again: nothing changes.
+    let again = done_as_json(
+        &app,
+        &["tenant", "add-owner", "initech", "alice@acme.example"],
+    );
+    assert_eq!(again, owned);
+    let list = done(&app, &["tenant", "list"]);
+    assert!(
+        list.contains("acme-corp") && list.contains("Initech Ltd"),
+        "{list}"
+    );
+    assert_eq!(
+        done_as_json(&app, &["tenant", "show", "initech"]),
+        done_as_json(&app, &["tenant", "list"])
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap()
+            .clone()
+    );
+}
+
+#[tokio::test]
+async fn a_member_whom_the_tenant_manages_becomes_its_owner_too() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let vera = alice.colleague("viewer").await;
+    let email = "viewer@acme-corp.example";
+    let added = done_as_json(&app, &["tenant", "add-owner", "acme-corp", email]);
+    assert_eq!(added["members"], 2);
+    drop(
+        vera.get("/api/v1/projects")
+            .await
+            .problem(401, "token_stale"),
+    );
+    let login = json!({ "email": email, "password": "correct horse", "tenant_slug": "acme-corp" });
+    let vera = vera.login(login).await;
+    let me = vera.get("/api/v1/users/me").await.expect(200).json();
+    assert_eq!(me["tenant"]["role"], "owner");
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_is_shut_with_the_next_request_until_it_is_activated() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let bob = app.register("bob@globex.example", "globex-inc").await;
+    let suspended = done_as_json(&app, &["tenant", "suspend", "acme-corp"]);
+    assert_eq!(suspended["status"], "suspended");
+    let answer = alice.get("/api/v1/projects").await;
+    drop(answer.problem(403, "tenant_suspended"));
+    drop(bob.get("/api/v1/projects").await.expect(200));
+    drop(done(&app, &["tenant", "activate", "acme-corp"]));
+    drop(alice.get("/api/v1/projects").await.expect(200));
+}
+
+#[tokio::test]
+async fn tier_and_limits_are_what_the_tenant_reads() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    drop(done(&app, &["tenant", "set-tier", "acme-corp", "premium"]));
+    let limits = [
+        "tenant",
+        "set-limits",
+        "acme-corp",
+        "--per-minute",
+        "50",
+        "--burst",
+        "5",
+    ];
+    drop(done(&app, &limits));
+    let tenant = alice.get("/api/v1/tenant").await.expect(200).json();
+    assert_eq!(tenant["subscription_tier"], "premium");
+    assert_eq!(tenant["rate_limit_per_minute"], 50);
+    assert_eq!(tenant["rate_limit_burst"], 5);
+    drop(done(&app, &["tenant", "set-limits", "acme-corp"]));
+    let tenant = alice.get("/api/v1/tenant").await.expect(200).json();
+    assert_eq!(tenant["rate_limit_per_minute"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_operator_is_somebody_who_has_registered() {
+    let app = TestApp::start().await;
+    drop(app.register("alice@acme.example", "acme-corp").await);
+    for _ in 0..2 {
+        let said = done(&app, &["operator", "add", "alice@acme.example"]);
+        assert!(said.contains("alice@acme.example"), "{said}");
+    }
+    let why = "nobody has registered as who@acme.example";
+    refused(&app, 1, &["operator", "add", "who@acme.example"], why);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_in_one_line() {
+    let app = TestApp::start().await;
+    drop(app.register("alice@acme.example", "acme-corp").await);
+    let who = "nobody has registered as who@acme.example";
+    for (code, arguments, why) in [
+        (
+            2,
+            &["tenant", "show", "nowhere"][..],
+            "there is no tenant nowhere",
+        ),
+        (
+            2,
+            &["tenant", "suspend", "nowhere"],
+            "there is no tenant nowhere",
+        ),
+        (
+            2,
+            &["tenant", "set-tier", "nowhere", "free"],
+            "there is no tenant nowhere",
+        ),
+        (
+            2,
+            &["tenant", "set-limits", "nowhere"],
+            "there is no tenant nowhere",
+        ),
+        (
+            2,
+            &["tenant", "add-owner", "nowhere", "a@b.example"],
+            "there is no tenant nowhere",
+        ),
+        (2, &["tenant", "show", "A"], "must have 3 to 63 characters"),
+        (2, &["tenant", "create", "initech"], "--name"),
+        (2, &["tenant", "set-tier", "acme-corp", "gold"], "gold"),
+        (
+            2,
+            &["tenant", "set-limits", "acme-corp", "--burst", "0"],
+            "--burst",
+        ),
+        (2, &["tenant", "dance"], "dance"),
+        (
+            1,
+            &["tenant", "create", "acme-corp", "--name", "Again"],
+            "acme-corp is taken",
+        ),
+        (
+            1,
+            &["tenant", "add-owner", "acme-corp", "who@acme.example"],
+            who,
+        ),
+    ] {
+        refused(&app, code, arguments, why);
+    }
+    let sql = "UPDATE tenants SET status = 'deleting' WHERE slug = 'acme-corp'";
+    app.database().superuser().batch_execute(sql).unwrap();
+    let why = "acme-corp is about to be erased";
+    refused(&app, 1, &["tenant", "activate", "acme-corp"], why);
+}
+
+#[tokio::test]
+async fn the_administrator_s_role_sees_no_row_of_anybody() {
+    let app = TestApp::start().await;
+    let mut ops = app.database().connect_as("rowhouse_ops");
+    for table in [
+        "tenants",
+        "memberships",
+        "projects",
+        "accounts",
+        "credentials",
+        "sessions",
+        "operators",
+    ] {
+        let refusal = ops.batch_execute(&format!("SELECT FROM {table}"));
+        let refusal = refusal.unwrap_err().to_string();
+        assert!(refusal.contains("permission denied"), "{table}: {refusal}");
+    }
+}
+
+#[test]
+fn without_a_database_there_is_one_clear_line() {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+        .env_clear()
+        .env("ROWHOUSE_HOME", home.path())
+        .current_dir(home.path())
+        .args(["tenant", "list"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("set DATABASE_URL"), "{errors}");
+}
+
+#[tokio::test]
+async fn the_demo_is_seeded_by_the_database_s_owner_and_never_in_production() {
+    let app = TestApp::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let seed = |environment: &str| {
+        Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+            .env_clear()
+            .env("ROWHOUSE_ENV", environment)
+            .env("ROWHOUSE_HOME", home.path())
+            .env("ROWHOUSE__AUTH__BCRYPT_COST", "4")
+            .env(
+                "DATABASE_URL",
+                app.database().url("postgres").expose_secret(),
+            )
+            .current_dir(home.path())
+            .args(["demo", "seed"])
+            .output()
+            .unwrap()
+    };
+    let refused = seed("production");
+    assert_eq!(refused.status.code(), Some(1));
+    for added in ["3 of 3", "0 of 3"] {
+        let seeded = seed("development");
+        assert!(text(&seeded.stdout).starts_with(added), "{seeded:?}");
+    }
+    let login = json!({
+        "email": "owner@dunder-mifflin.example", "password": "demo-rowhouse-2026", "tenant_slug": "dunder-mifflin",
+    });
+    let owner = app.stranger().login(login).await;
+    let projects = owner.get("/api/v1/projects").await.expect(200).json();
+    assert_eq!(projects["data"].as_array().unwrap().len(), 3);
+}

@@ -1,0 +1,209 @@
+//! The connection of `rowhouse-admin`: tenants and operators as the administrator of the whole
+//! system manages them, through the functions that `rowhouse_ops` may call. It sees no row.
+
+use chrono::{DateTime, Utc};
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use domain::{Email, SubscriptionTier, TenantId, TenantName, TenantSlug, TenantStatus};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::migrations;
+
+/// A connection of `rowhouse_ops`.
+pub struct OpsDb {
+    conn: PgConnection,
+}
+
+/// A tenant as its administrators' administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, QueryableByName)]
+pub struct TenantSummary {
+    /// Its id.
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    /// Its slug.
+    #[diesel(sql_type = Text)]
+    pub slug: String,
+    /// Its name.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// `active`, `suspended` or `deleting`.
+    #[diesel(sql_type = Text)]
+    pub status: String,
+    /// `free`, `basic`, `premium` or `enterprise`.
+    #[diesel(sql_type = Text)]
+    pub subscription_tier: String,
+    /// Requests per minute; `None`: its tier's.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub rate_limit_per_minute: Option<i32>,
+    /// Requests at once; `None`: its tier's.
+    #[diesel(sql_type = Nullable<Integer>)]
+    pub rate_limit_burst: Option<i32>,
+    /// `closed`, `open` or `domain`.
+    #[diesel(sql_type = Text)]
+    pub signup: String,
+    /// How many members it has, invited ones too.
+    #[diesel(sql_type = BigInt)]
+    pub members: i64,
+    /// When it was made.
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for OpsDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpsDb").finish_non_exhaustive()
+    }
+}
+
+impl OpsDb {
+    /// Connects as the role of `url`.
+    ///
+    /// # Errors
+    /// [`tenant_db::Error::Unavailable`].
+    pub fn connect(url: &SecretString) -> Result<Self, Error> {
+        let conn = PgConnection::establish(url.expose_secret())
+            .map_err(|e| tenant_db::Error::Unavailable(Box::new(e)))?;
+        Ok(Self { conn })
+    }
+
+    /// Whether the database has every migration that this binary knows.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn is_migrated(&mut self) -> Result<bool, Error> {
+        migrations::is_applied(&mut self.conn)
+    }
+
+    /// All tenants, by slug.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn list_tenants(&mut self) -> Result<Vec<TenantSummary>, Error> {
+        Ok(diesel::sql_query("SELECT * FROM directory.tenants()").load(&mut self.conn)?)
+    }
+
+    /// One tenant.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn find_tenant(&mut self, slug: &TenantSlug) -> Result<TenantSummary, Error> {
+        Ok(diesel::sql_query("SELECT * FROM directory.tenants($1)")
+            .bind::<Text, _>(slug.as_str())
+            .get_result(&mut self.conn)?)
+    }
+
+    /// A tenant without any member yet.
+    ///
+    /// # Errors
+    /// [`Error::SlugTaken`].
+    pub fn create_tenant(
+        &mut self,
+        slug: &TenantSlug,
+        name: &TenantName,
+    ) -> Result<TenantSummary, Error> {
+        diesel::sql_query("SELECT directory.open_tenant($1, $2)")
+            .bind::<Text, _>(slug.as_str())
+            .bind::<Text, _>(name.as_str())
+            .execute(&mut self.conn)?;
+        self.find_tenant(slug)
+    }
+
+    /// Suspends a tenant: its members are refused from their next request on. Or activates it
+    /// again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotAllowed`] for one that is about to be erased.
+    pub fn set_status(
+        &mut self,
+        slug: &TenantSlug,
+        status: TenantStatus,
+    ) -> Result<TenantSummary, Error> {
+        let changed = diesel::sql_query("SELECT directory.set_tenant_status($1, $2) AS done")
+            .bind::<Text, _>(slug.as_str())
+            .bind::<Text, _>(status.as_str())
+            .get_result::<Done>(&mut self.conn)?;
+        let tenant = self.find_tenant(slug)?;
+        changed.then(tenant).ok_or(Error::NotAllowed)
+    }
+
+    /// Changes what a tenant pays for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn set_tier(
+        &mut self,
+        slug: &TenantSlug,
+        tier: SubscriptionTier,
+    ) -> Result<TenantSummary, Error> {
+        diesel::sql_query("SELECT directory.set_tenant_tier($1, $2) AS done")
+            .bind::<Text, _>(slug.as_str())
+            .bind::<Text, _>(tier.as_str())
+            .get_result::<Done>(&mut self.conn)?;
+        self.find_tenant(slug)
+    }
+
+    /// Changes how many requests a tenant may make per minute and at once; `None`: what its tier
+    /// says.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn set_limits(
+        &mut self,
+        slug: &TenantSlug,
+        per_minute: Option<i32>,
+        burst: Option<i32>,
+    ) -> Result<TenantSummary, Error> {
+        diesel::sql_query("SELECT directory.set_tenant_limits($1, $2, $3) AS done")
+            .bind::<Text, _>(slug.as_str())
+            .bind::<Nullable<Integer>, _>(per_minute)
+            .bind::<Nullable<Integer>, _>(burst)
+            .get_result::<Done>(&mut self.conn)?;
+        self.find_tenant(slug)
+    }
+
+    /// Makes whoever has this address an active owner of the tenant: a member of it, else the
+    /// personal account. `None`: there is neither.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such tenant.
+    pub fn add_owner(
+        &mut self,
+        slug: &TenantSlug,
+        email: &Email,
+    ) -> Result<Option<TenantId>, Error> {
+        let tenant = self.find_tenant(slug)?.id;
+        let added = diesel::sql_query("SELECT directory.add_owner($1, $2) AS done")
+            .bind::<SqlUuid, _>(tenant)
+            .bind::<Text, _>(email.as_str())
+            .get_result::<Done>(&mut self.conn)?;
+        Ok(added.then(tenant.into()))
+    }
+
+    /// Makes the personal account with this address an operator of the platform; `false`: there
+    /// is no such account.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn add_operator(&mut self, email: &Email) -> Result<bool, Error> {
+        let added = diesel::sql_query("SELECT directory.add_operator($1) AS done")
+            .bind::<Text, _>(email.as_str())
+            .get_result::<Done>(&mut self.conn)?;
+        Ok(added.done)
+    }
+}
+
+#[derive(QueryableByName)]
+struct Done {
+    #[diesel(sql_type = Bool)]
+    done: bool,
+}
+
+impl Done {
+    fn then<T>(&self, value: T) -> Option<T> {
+        self.done.then_some(value)
+    }
+}
