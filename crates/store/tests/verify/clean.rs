@@ -58,9 +58,22 @@ fn the_catalog_of_tenant_db_alone_warns_of_the_authorize_that_lets_all_in() {
     let database = Database::fresh();
     let mut conn = database.superuser();
     conn.batch_execute(
-        "DROP TABLE refresh_tokens, sessions, projects, memberships, credentials, accounts, tenants;
-         DROP TABLE tenancy.session, tenancy.member, tenancy.tenant, __diesel_schema_migrations;
-         DROP FUNCTION tenancy.copy_session(), tenancy.copy_member(), tenancy.copy_tenant(), memberships_role_change();
+        "DO $$
+         DECLARE ours text;
+         BEGIN
+             FOR ours IN
+                 SELECT 'TABLE ' || oid::regclass FROM pg_class
+                 WHERE relkind = 'r' AND relnamespace IN ('public'::regnamespace, 'tenancy'::regnamespace)
+                     AND oid <> 'tenancy.seal_key'::regclass
+                 UNION ALL
+                 SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc
+                 WHERE pronamespace = 'public'::regnamespace
+                     OR pronamespace = 'tenancy'::regnamespace AND proname ~ '^(copy|authorize)_'
+             LOOP
+                 EXECUTE 'DROP ' || ours || ' CASCADE';
+             END LOOP;
+         END
+         $$;
          DROP SCHEMA directory CASCADE;
          REVOKE ALL ON SCHEMA public, tenancy FROM rowhouse_directory, rowhouse_auth, rowhouse_ops;
          REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenancy FROM rowhouse_directory;
