@@ -51,6 +51,7 @@ impl TestApp {
                 ..PasswordSettings::default()
             })
             .unwrap(),
+            outbox: jobs::Outbox::default(),
             refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
         };

@@ -21,6 +21,8 @@ pub(crate) struct Database {
     pub(crate) urls: RoleUrls,
     pub(crate) seal_key: SealKey,
     pub(crate) secret_key: SecretString,
+    /// Where credentials lie, and mails that no server sends.
+    pub(crate) home: PathBuf,
     /// `None` when somebody else runs the database. Ours stops with this value.
     pub(crate) embedded: Option<Cluster>,
 }
@@ -61,11 +63,11 @@ pub(crate) async fn open(
 ) -> Result<Database, Box<dyn Error>> {
     let home = env::var_os("ROWHOUSE_HOME").map(PathBuf::from);
     if settings.database.is_external() {
-        let credentials =
-            Credentials::load_or_create(&home.unwrap_or_else(|| PathBuf::from(".rowhouse")))?;
+        let home = home.unwrap_or_else(|| PathBuf::from(".rowhouse"));
+        let credentials = Credentials::load_or_create(&home)?;
         let keys = settings.seal.keys(&credentials)?;
         let role_passwords = settings.database.passwords(&credentials);
-        return database(settings, &credentials, &keys, &role_passwords, None);
+        return database(settings, home, &credentials, &keys, &role_passwords, None);
     }
     let home = home_for(home.as_deref())?;
     log::info!(home:% = home.display(); "no DATABASE_URL: PostgreSQL runs from the home folder");
@@ -89,6 +91,7 @@ pub(crate) async fn open(
     cluster.watch(Duration::from_secs(2))?;
     database(
         settings,
+        home,
         &credentials,
         &keys,
         &role_passwords,
@@ -159,6 +162,7 @@ pub(crate) async fn check(
 
 fn database(
     settings: &Settings,
+    home: PathBuf,
     credentials: &Credentials,
     keys: &[SealKey],
     passwords: &Passwords,
@@ -185,6 +189,7 @@ fn database(
             .secret_key
             .clone()
             .unwrap_or_else(|| credentials.secret_key().clone()),
+        home,
         embedded,
     })
 }

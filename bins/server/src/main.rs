@@ -1,4 +1,5 @@
-//! `rowhouse-server`: reads the settings, opens the databases, serves the API.
+//! `rowhouse-server`: reads the settings, opens the databases, serves the API and works on what it
+//! leaves for later; with `--worker-only` the latter alone.
 //!
 //! Exit codes: 0 after a clean stop, 2 when it could not run, with one line that says why.
 
@@ -7,6 +8,7 @@
 mod database;
 mod log_format;
 mod production;
+mod serve;
 mod services;
 mod settings;
 mod stop;
@@ -15,14 +17,14 @@ mod welcome;
 use std::error::Error;
 use std::process::ExitCode;
 
-use api::Server;
 use auth::PasswordThreads;
 
-use crate::stop::{Asked, Stop};
+use crate::settings::Arguments;
+use crate::stop::Stop;
 
 #[actix_rt::main]
 async fn main() -> ExitCode {
-    match serve().await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             welcome::print_failure(error.as_ref());
@@ -31,7 +33,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve() -> Result<(), Box<dyn Error>> {
+async fn run() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::read();
     let stop = Stop::listen()?;
     let loaded = settings::load()?;
     log_format::start(loaded.value.log.format);
@@ -43,17 +46,13 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let passwords = PasswordThreads::new(settings.auth.passwords())?;
     let database = database::open(&settings, &passwords).await?;
-    let state = services::state(&settings, &database)?;
     let services = services::connect(&settings, &database, passwords)?;
     database::check(&services.identity, environment).await?;
-
-    let address = settings.server.address();
-    let server = Server::bind(state, services)
-        .map_err(|source| settings::NotListening { address, source })?;
-    let handle = server.handle();
-    actix_rt::spawn(async move { handle.stop(stop.asked().await == Asked::InTime).await });
-    welcome::print(&server, &database, settings.log.format);
-    server.run().await?;
+    if arguments.worker_only {
+        serve::jobs(&settings, &database, &services, stop).await?;
+    } else {
+        serve::requests(&settings, &database, services, stop).await?;
+    }
     log::info!("the server has stopped");
     database.close()
 }

@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) database: store::DatabaseSettings,
     pub(crate) seal: store::SealSettings,
     pub(crate) auth: auth::AuthSettings,
+    pub(crate) jobs: jobs::JobsSettings,
+    pub(crate) mail: jobs::MailSettings,
     pub(crate) log: LogSettings,
 }
 
@@ -39,15 +41,25 @@ pub(crate) struct NotListening {
     pub(crate) source: std::io::Error,
 }
 
-/// Serves the API. Settings come from config/*.toml and the environment, see .env.example.
+/// Serves the API, and works on what it leaves for later. Settings come from config/*.toml and the environment, see .env.example.
 #[derive(Debug, Parser)]
 #[command(name = "rowhouse-server", version)]
-struct Arguments {}
+pub(crate) struct Arguments {
+    /// Works on jobs and mails, and serves nothing.
+    #[arg(long)]
+    pub(crate) worker_only: bool,
+}
 
-/// Reads the settings. There are no arguments but `--help` and `--version`; any other ends the
-/// program with code 2.
+impl Arguments {
+    /// Those of the command line. `--help`, `--version` and what is none end the program here, the
+    /// last with code 2.
+    pub(crate) fn read() -> Self {
+        Self::parse()
+    }
+}
+
+/// Reads the settings.
 pub(crate) fn load() -> Result<Loaded<Settings>, SettingsError> {
-    Arguments::parse();
     ::settings::load(Sources::of_process(&["seal.key_file"]))
 }
 
@@ -100,6 +112,8 @@ mod tests {
             ("database", fields::<store::DatabaseSettings>()),
             ("seal", fields::<store::SealSettings>()),
             ("auth", fields::<auth::AuthSettings>()),
+            ("jobs", fields::<jobs::JobsSettings>()),
+            ("mail", fields::<jobs::MailSettings>()),
             ("log", fields::<LogSettings>()),
         ];
         let named: BTreeSet<_> = sections

@@ -250,7 +250,9 @@ impl From<store::Error> for ApiError {
             store::Error::NotAllowed => Self::Forbidden,
             store::Error::NotDeleted => Self::NotDeleted,
             store::Error::LastOwner => Self::LastOwner,
-            store::Error::InvalidRefreshToken => Self::InvalidToken,
+            store::Error::InvalidRefreshToken | store::Error::InvalidMailToken => {
+                Self::InvalidToken
+            }
             store::Error::WrongPassword => Self::InvalidCredentials,
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,

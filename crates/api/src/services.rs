@@ -3,6 +3,7 @@
 use auth::{AccessTokens, PasswordThreads, Principal, RefreshKey, RefreshToken, TenantClaim};
 use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
+use jobs::Outbox;
 use store::{IdentityDb, NewRefreshToken, NewSession, SignedIn};
 use tenant_db::TenantDb;
 
@@ -16,6 +17,8 @@ pub struct Services {
     pub identity: IdentityDb,
     /// bcrypt, on threads of its own.
     pub passwords: PasswordThreads,
+    /// What is done later, and who does it.
+    pub outbox: Outbox,
     /// Which refresh token follows which.
     pub refresh_key: RefreshKey,
     /// How long a refresh token lives, in days.

@@ -64,6 +64,11 @@ pub struct InvalidToken;
 #[error("the refresh token is malformed")]
 pub struct InvalidRefreshToken;
 
+/// Not shaped like the token of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is malformed")]
+pub struct InvalidMailToken;
+
 /// Why a new password was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {

@@ -39,6 +39,7 @@
 mod access_token;
 mod bounded_threads;
 mod error;
+mod mail_token;
 mod password;
 mod password_threads;
 mod permission;
@@ -48,7 +49,10 @@ mod rotation;
 mod settings;
 
 pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey};
-pub use error::{AuthError, HashingError, InvalidRefreshToken, InvalidToken, PasswordError};
+pub use error::{
+    AuthError, HashingError, InvalidMailToken, InvalidRefreshToken, InvalidToken, PasswordError,
+};
+pub use mail_token::{MailKey, MailPurpose, MailToken, MailTokenHash};
 pub use password::{Password, PasswordHash};
 pub use password_threads::{PasswordSettings, PasswordThreads};
 pub use permission::{Permission, permissions_of, role_permits};

@@ -16,6 +16,12 @@ pub struct AuthSettings {
     pub access_token_lifetime_seconds: i64,
     /// `auth.refresh_token_lifetime_days`: default 30.
     pub refresh_token_lifetime_days: u32,
+    /// `auth.verify_email_lifetime_hours`: how long a link that verifies an address is good;
+    /// default 48.
+    pub verify_email_lifetime_hours: u16,
+    /// `auth.reset_password_lifetime_minutes`: how long a link to a new password is good; default
+    /// 60.
+    pub reset_password_lifetime_minutes: u16,
     /// `auth.bcrypt_cost`: two to the power of this many rounds, 4 to 31, default 12.
     pub bcrypt_cost: u32,
     /// `auth.password_threads`: threads for bcrypt; 0, the default, takes half of the cores.
@@ -32,6 +38,8 @@ impl Default for AuthSettings {
             secret_key: None,
             access_token_lifetime_seconds: AccessTokenSettings::default().lifetime_seconds,
             refresh_token_lifetime_days: 30,
+            verify_email_lifetime_hours: 48,
+            reset_password_lifetime_minutes: 60,
             bcrypt_cost: passwords.cost,
             password_threads: passwords.threads,
             password_max_wait_seconds: passwords.max_wait_seconds,

@@ -78,6 +78,10 @@ id! {
     SessionId
 }
 id! {
+    /// One job in a tenant's outbox.
+    JobId
+}
+id! {
     /// One project of one tenant.
     ProjectId
 }

@@ -28,6 +28,7 @@
 mod account;
 mod email;
 mod ids;
+mod mail_kind;
 mod membership;
 mod project;
 mod role;
@@ -39,7 +40,8 @@ mod words;
 
 pub use account::Account;
 pub use email::{Email, EmailError};
-pub use ids::{AccountId, MembershipId, ProjectId, SessionId, TenantId};
+pub use ids::{AccountId, JobId, MembershipId, ProjectId, SessionId, TenantId};
+pub use mail_kind::MailKind;
 pub use membership::{Membership, MembershipChanges, MembershipStatus, TenantMembership};
 pub use project::{NewProject, Project, ProjectChanges, ProjectStatus};
 pub use role::Role;

@@ -65,7 +65,9 @@ pub(crate) use words;
 
 #[cfg(test)]
 mod tests {
-    use crate::{MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus};
+    use crate::{
+        MailKind, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus,
+    };
 
     /// Text and JSON of every variant say the same word, and both lead back to the variant.
     macro_rules! assert_round_trip {
@@ -82,6 +84,7 @@ mod tests {
     #[test]
     fn every_word_leads_back_to_its_variant() {
         assert_round_trip!(
+            MailKind,
             Role,
             ProjectStatus,
             TenantStatus,

@@ -146,6 +146,39 @@ pub(crate) fn update_password(
     }
 }
 
+/// A new password, whatever the old one was.
+///
+/// # Errors
+/// [`Error::NotFound`] when the account has none any more: it was deleted.
+pub(crate) fn replace_password(
+    conn: &mut PgConnection,
+    id: AccountId,
+    new: &PasswordHash,
+) -> Result<(), Error> {
+    let updated = diesel::update(credentials::table.find(id.uuid()))
+        .set((
+            credentials::password_hash.eq(new.as_str()),
+            credentials::changed_at.eq(diesel::dsl::now),
+        ))
+        .execute(conn)?;
+    (updated == 1).then_some(()).ok_or(Error::NotFound)
+}
+
+/// Mail to the account's address arrives.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn set_verified(conn: &mut PgConnection, id: AccountId) -> Result<(), Error> {
+    diesel::update(accounts::table.find(id.uuid()))
+        .filter(accounts::email_verified.eq(false))
+        .set((
+            accounts::email_verified.eq(true),
+            accounts::updated_at.eq(diesel::dsl::now),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
 /// Changes the person's name. What its tenants call it is theirs.
 ///
 /// # Errors

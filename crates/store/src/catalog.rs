@@ -51,7 +51,7 @@ pub fn catalog() -> Catalog {
 }
 
 /// Where functions are defined, oldest first.
-fn scripts() -> [&'static str; 8] {
+fn scripts() -> [&'static str; 9] {
     [
         include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
         include_str!("../../../migrations/20261121000200_memberships/up.sql"),
@@ -59,12 +59,13 @@ fn scripts() -> [&'static str; 8] {
         include_str!("../../../migrations/20261121000400_directory/up.sql"),
         include_str!("../../../migrations/20261121000500_projects/up.sql"),
         include_str!("../../../migrations/20261121000600_members/up.sql"),
+        include_str!("../../../migrations/20261121000700_jobs/up.sql"),
         include_str!("../../../migrations/20261121000800_account_deletion/up.sql"),
         include_str!("../../../migrations/20261121001200_operations/up.sql"),
     ]
 }
 
-fn tenant_tables() -> [TenantTable; 3] {
+fn tenant_tables() -> [TenantTable; 4] {
     [
         // A slug is an address on the Internet: who takes it takes it from all.
         TenantTable::new("public.tenants")
@@ -110,11 +111,22 @@ fn tenant_tables() -> [TenantTable; 3] {
                 "version",
                 "updated_at",
             ]),
+        // Workers look for what is due in all tenants.
+        TenantTable::new("public.jobs")
+            .write_role(Role::Owner)
+            .door(DIRECTORY)
+            .commands(&["select"])
+            .spanning_indexes(&["jobs_due_idx"])
+            .grant(
+                "SELECT, INSERT, DELETE, \
+                 UPDATE (status, due_at, attempts, worker, last_error, finished_at)",
+                DIRECTORY,
+            ),
     ]
 }
 
 /// Tables that belong to no tenant: never a grant to `rowhouse_app`.
-fn tables() -> [Table; 9] {
+fn tables() -> [Table; 13] {
     [
         Table::of_migrations("public.__diesel_schema_migrations")
             .grant("SELECT", AUTH)
@@ -143,18 +155,31 @@ fn tables() -> [Table; 9] {
         Table::new("public.refresh_tokens", OWNER)
             .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
         Table::new("public.operators", OWNER).grant("SELECT (account_id), INSERT", DIRECTORY),
+        Table::new("public.account_tokens", OWNER)
+            .grant(
+                "SELECT, INSERT, DELETE, UPDATE (issue, hash, expires_at, used_at)",
+                AUTH,
+            ),
+        Table::new("public.account_mails", OWNER).grant(
+            "SELECT, INSERT, DELETE, UPDATE (token_id, issue, status, due_at, attempts, worker, \
+             last_error, finished_at)",
+            AUTH,
+        ),
+        Table::new("public.schedule", OWNER)
+            .grant("SELECT, INSERT, UPDATE (last_run_at, runs)", AUTH),
+        Table::new("tenancy.job", TENANCY),
         Table::new("tenancy.tenant", TENANCY),
         Table::new("tenancy.member", TENANCY),
         Table::new("tenancy.session", TENANCY),
     ]
 }
 
-fn functions() -> [Function; 26] {
+fn functions() -> [Function; 33] {
     [
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
             TENANCY,
-            "cc05e7ce6beaebe1fe8112ebc83178323094dccfbb07d4493c816f5b18d7a918",
+            "df57d99b28aa83b704565b0cfd381ac8ce4b5af9c1fec37e852284303e8367d9",
         ),
         Function::definer(
             "tenancy.copy_tenant()",
@@ -300,6 +325,47 @@ fn functions() -> [Function; 26] {
         )
         .callers(&[OPS]),
         Function::invoker(
+            "tenancy.authorize_job(uuid,text,text,integer)",
+            TENANCY,
+            "ad062fe49801a789cd943f033e1a735576c3d8a15b5dc55e78b5f5359aeb3c5f",
+        ),
+        Function::definer(
+            "tenancy.copy_job()",
+            TENANCY,
+            "886544f8eb41a2754ce568ae65ec754807501ef41010d31c7976f44878ee966a",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "directory.enqueue_job(text,jsonb)",
+            DIRECTORY,
+            "e14bb13e44b7c70562dd8e0cdb2a2b53139f856353d3f553be8c3b0d0f6ea31f",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.complete_job()",
+            DIRECTORY,
+            "03cdd4b3863a2e169e41c8bf90aa2c7697b56f2094fdd4b538688e98a62e2ab3",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.claim_jobs(uuid,text[],integer,integer,integer)",
+            DIRECTORY,
+            "9cee9bb4b1a9468329228a3cfcee7a9be3c31c1262009a7acaa4da95bac79691",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.fail_job(uuid,uuid,integer,text,bigint)",
+            DIRECTORY,
+            "1318e1427708db6c48ff83ee33f4ee195a754ad042ebbfef51609e9afa38d375",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.purge_jobs(integer,integer)",
+            DIRECTORY,
+            "9c6309c5bedf8e14a54553d72cdfd862490a58b75dd9de409aa461fafb5d9505",
+        )
+        .callers(&[AUTH]),
+        Function::invoker(
             "directory.new_id()",
             DIRECTORY,
             "90a8e1f97a8a7e2f24a80a78a86ed13cc86990d896556b5451372df7d3a96990",
@@ -317,6 +383,7 @@ const DIRECTORY_CALLS: &[&str] = &[
     "current_actor()",
     "current_session()",
     "current_role_name()",
+    "current_role_version()",
     "role_rank(text)",
     "allows(text)",
     "guard_write()",
@@ -364,6 +431,12 @@ fn triggers(catalog: Catalog) -> Catalog {
             "AFTER UPDATE OF removed_at",
             "FOR EACH ROW WHEN (((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL))) \
              EXECUTE FUNCTION directory.retire_managed_account()",
+        )
+        .trigger(
+            "public.jobs",
+            "jobs_copy",
+            "AFTER INSERT OR DELETE OR UPDATE OF status, attempts",
+            "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_job()",
         )
         .trigger(
             "public.sessions",

@@ -1,15 +1,17 @@
 //! The doors without a context, as `rowhouse_auth` calls them. Fixed statements, every value
 //! bound: no SQL is ever composed here, and a test greps that it stays so.
 
+use chrono::TimeDelta;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use domain::{
     AccountId, Role, Tenant, TenantId, TenantMembership, TenantName, TenantSlug, TenantStatus,
 };
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
+use crate::identity::{ClaimedJob, Lease};
 use crate::tenants;
 
 /// A tenant as somebody outside of it may know it.
@@ -121,6 +123,99 @@ pub(crate) fn join_tenant(
     .get_result(conn)
     .optional()?;
     joined.map(drop).ok_or(Error::SignupClosed)
+}
+
+/// Takes at most `most` jobs of these kinds that are due, in whatever active tenant.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn claim_jobs(
+    conn: &mut PgConnection,
+    kinds: &[&str],
+    most: i32,
+    lease: &Lease,
+) -> Result<Vec<ClaimedJob>, Error> {
+    let claimed = diesel::sql_query("SELECT * FROM directory.claim_jobs($1, $2, $3, $4, $5)")
+        .bind::<SqlUuid, _>(lease.worker)
+        .bind::<Array<Text>, _>(kinds)
+        .bind::<Integer, _>(most)
+        .bind::<Integer, _>(lease.seconds)
+        .bind::<Integer, _>(lease.max_attempts)
+        .load::<ClaimedRow>(conn)?;
+    Ok(claimed.into_iter().map(Into::into).collect())
+}
+
+/// An attempt failed: the job is due again after this time, or dead when there is none. Nothing
+/// happens when another worker has it by now.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn fail_job(
+    conn: &mut PgConnection,
+    job: &ClaimedJob,
+    error: &str,
+    retry_after: Option<TimeDelta>,
+) -> Result<(), Error> {
+    let retry_after = retry_after.map(|time| time.num_milliseconds());
+    let failed: FailedRow =
+        diesel::sql_query("SELECT directory.fail_job($1, $2, $3, $4, $5) AS was_last")
+            .bind::<SqlUuid, _>(job.tenant.uuid())
+            .bind::<SqlUuid, _>(job.id.uuid())
+            .bind::<Integer, _>(job.attempt)
+            .bind::<Text, _>(error)
+            .bind::<Nullable<BigInt>, _>(retry_after)
+            .get_result(conn)?;
+    if !failed.was_last {
+        log::info!(job_id = job.id.to_string(); "another worker has taken over a job");
+    }
+    Ok(())
+}
+
+/// Forgets at most `most` jobs that were done so many days ago. Returns how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn purge_jobs(conn: &mut PgConnection, days: i32, most: i32) -> Result<i64, Error> {
+    let purged: PurgedRow = diesel::sql_query("SELECT directory.purge_jobs($1, $2) AS jobs")
+        .bind::<Integer, _>(days)
+        .bind::<Integer, _>(most)
+        .get_result(conn)?;
+    Ok(purged.jobs)
+}
+
+#[derive(QueryableByName)]
+struct ClaimedRow {
+    #[diesel(sql_type = SqlUuid)]
+    tenant_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Integer)]
+    attempt: i32,
+}
+
+impl From<ClaimedRow> for ClaimedJob {
+    fn from(row: ClaimedRow) -> Self {
+        Self {
+            tenant: row.tenant_id.into(),
+            id: row.id.into(),
+            kind: row.kind,
+            attempt: row.attempt,
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct FailedRow {
+    #[diesel(sql_type = Bool)]
+    was_last: bool,
+}
+
+#[derive(QueryableByName)]
+struct PurgedRow {
+    #[diesel(sql_type = BigInt)]
+    jobs: i64,
 }
 
 #[derive(QueryableByName)]

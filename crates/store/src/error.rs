@@ -22,6 +22,9 @@ pub enum Error {
     /// No refresh token that was handed out, or one that has expired or was replaced.
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,
+    /// No link that was mailed, or one that has expired, was used or was replaced.
+    #[error("the mailed token is not valid")]
+    InvalidMailToken,
     /// The account has another password than the one that was verified, by now.
     #[error("the password is wrong")]
     WrongPassword,

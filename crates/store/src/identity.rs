@@ -2,22 +2,27 @@
 //! own, as `rowhouse_auth`. That role has no right on any tenant's table.
 
 mod account;
+mod chores;
+mod links;
+mod queue;
 mod session;
 
 pub use self::account::{Caller, Slug};
+pub use self::chores::{Chore, Next, Retention};
+pub use self::queue::{AccountMail, ClaimedJob, Lease, LinkRules};
 pub use self::session::{Ended, Goal, Proof};
 
 use auth::PasswordHash;
 use domain::{
-    Account, AccountId, Email, FullName, SessionId, TenantId, TenantMembership, TenantName,
-    TenantSlug,
+    Account, AccountId, Email, FullName, MailKind, SessionId, TenantId, TenantMembership,
+    TenantName, TenantSlug,
 };
 use secrecy::SecretString;
 use tenant_db::{PoolSettings, ServiceDb};
 
 use crate::error::Error;
 use crate::sessions::NewSession;
-use crate::{accounts, catalog, directory, migrations, sessions};
+use crate::{account_mails, accounts, catalog, directory, migrations, sessions};
 
 /// Accounts, credentials and sessions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -125,7 +130,7 @@ impl IdentityDb {
             .await
     }
 
-    /// Makes the account if it is new, makes or joins the tenant if one is named, and opens a
+    /// Makes the account if it is new (and asks for the mail that verifies its address), makes or joins the tenant if one is named, and opens a
     /// session: all of it, or nothing.
     ///
     /// # Errors
@@ -150,7 +155,10 @@ impl IdentityDb {
                         email,
                         full_name,
                         password_hash,
-                    } => accounts::insert_personal(conn, &email, &full_name, &password_hash)?,
+                    } => {
+                        account_mails::enqueue(conn, MailKind::VerifyEmail, &email, None)?;
+                        accounts::insert_personal(conn, &email, &full_name, &password_hash)?
+                    }
                 };
                 let tenant = match tenant {
                     Some((slug, name)) => Some(match directory::find_by_slug(conn, &slug)? {

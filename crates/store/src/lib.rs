@@ -26,9 +26,12 @@ pub mod catalog;
 pub mod demo;
 pub mod memberships;
 pub mod migrations;
+pub mod outbox;
 pub mod projects;
 pub mod tenants;
 
+mod account_mails;
+mod account_tokens;
 mod accounts;
 mod connections;
 mod context;
@@ -39,15 +42,18 @@ mod identity;
 mod ops_db;
 mod owner_db;
 mod refresh_tokens;
+mod schedule;
 mod schema;
 mod sessions;
 
+pub use self::account_mails::ClaimedMail;
 pub use self::connections::{DatabaseSettings, EMBEDDED_DATABASE, RoleUrls};
 pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
 pub use self::identity::{
-    Caller, Candidate, Ended, Goal, IdentityDb, Proof, Registrant, SignedIn, Slug,
+    AccountMail, Caller, Candidate, Chore, ClaimedJob, Ended, Goal, IdentityDb, Lease, LinkRules,
+    Next, Proof, Registrant, Retention, SignedIn, Slug,
 };
 pub use self::ops_db::{OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;

@@ -1,5 +1,5 @@
 //! Refresh tokens, as hashes, reached by `rowhouse_auth` only. Whoever calls these holds the lock
-//! on their session, except to [`insert`] the first one.
+//! on their session, except to [`insert`] the first one, and to [`purge`].
 
 use auth::{RefreshTokenHash, StoredRefreshToken};
 use chrono::{DateTime, Utc};
@@ -72,4 +72,26 @@ pub(crate) fn use_up(
         .set(refresh_tokens::used_at.eq(now))
         .execute(conn)?;
     Ok(())
+}
+
+/// Forgets at most `most` tokens that have expired. One that was used is kept until then: whoever
+/// presents it again must be found out. Returns how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn purge(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    most: i64,
+) -> Result<usize, Error> {
+    let expired: Vec<Vec<u8>> = refresh_tokens::table
+        .filter(refresh_tokens::expires_at.le(now))
+        .select(refresh_tokens::hash)
+        .limit(most)
+        .for_update()
+        .skip_locked()
+        .load(conn)?;
+    Ok(diesel::delete(refresh_tokens::table)
+        .filter(refresh_tokens::hash.eq_any(expired))
+        .execute(conn)?)
 }

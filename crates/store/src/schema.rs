@@ -1,6 +1,36 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    account_mails (id) {
+        id -> Uuid,
+        kind -> Text,
+        email -> Text,
+        tenant_slug -> Nullable<Text>,
+        token_id -> Nullable<Uuid>,
+        issue -> Nullable<Int4>,
+        status -> Text,
+        due_at -> Timestamptz,
+        attempts -> Int4,
+        worker -> Nullable<Uuid>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    account_tokens (id) {
+        id -> Uuid,
+        account_id -> Uuid,
+        purpose -> Text,
+        issue -> Int4,
+        hash -> Nullable<Bytea>,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     accounts (id) {
         id -> Uuid,
         home_tenant_id -> Nullable<Uuid>,
@@ -18,6 +48,22 @@ diesel::table! {
         account_id -> Uuid,
         password_hash -> Text,
         changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    jobs (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        kind -> Text,
+        payload -> Jsonb,
+        status -> Text,
+        due_at -> Timestamptz,
+        attempts -> Int4,
+        worker -> Nullable<Uuid>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        finished_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -72,6 +118,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    schedule (name) {
+        name -> Text,
+        last_run_at -> Timestamptz,
+        runs -> Int8,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Uuid,
         account_id -> Uuid,
@@ -103,8 +157,10 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(account_tokens -> accounts (account_id));
 diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
+diesel::joinable!(jobs -> tenants (tenant_id));
 diesel::joinable!(memberships -> accounts (account_id));
 diesel::joinable!(memberships -> tenants (tenant_id));
 diesel::joinable!(operators -> accounts (account_id));
@@ -114,12 +170,16 @@ diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(sessions -> tenants (tenant_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    account_mails,
+    account_tokens,
     accounts,
     credentials,
+    jobs,
     memberships,
     operators,
     projects,
     refresh_tokens,
+    schedule,
     sessions,
     tenants,
 );

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use auth::RefreshTokenHash;
 use chrono::{DateTime, Utc};
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use domain::{AccountId, Session, SessionId, TenantId};
@@ -239,6 +239,34 @@ pub(crate) fn revoke(
         .set(sessions::revoked_at.eq(diesel::dsl::now))
         .execute(conn)?;
     Ok(())
+}
+
+/// Forgets at most `most` sessions that ended before this time: revoked, or not used since and
+/// without a refresh token. Returns how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn purge(
+    conn: &mut PgConnection,
+    ended_before: DateTime<Utc>,
+    most: i64,
+) -> Result<usize, Error> {
+    let tokens = refresh_tokens::table.filter(refresh_tokens::session_id.eq(sessions::id));
+    let was_revoked = sessions::revoked_at.lt(ended_before).assume_not_null();
+    let has_expired = sessions::last_used_at
+        .lt(ended_before)
+        .and(not(exists(tokens)));
+    // What somebody else holds is left for the next time: nobody waits here.
+    let ended: Vec<Uuid> = sessions::table
+        .filter(was_revoked.or(has_expired))
+        .select(sessions::id)
+        .limit(most)
+        .for_update()
+        .skip_locked()
+        .load(conn)?;
+    Ok(diesel::delete(sessions::table)
+        .filter(sessions::id.eq_any(ended))
+        .execute(conn)?)
 }
 
 #[derive(Queryable, Selectable)]

@@ -137,6 +137,7 @@ pub(crate) async fn register(
         .identity
         .register(who, registration.tenant, session)
         .await?;
+    services.outbox.wake();
     token::answer(StatusCode::CREATED, &state, &who, &refresh)
 }
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     Email, FullName, Membership, MembershipChanges, MembershipId, MembershipStatus, Role,
 };
+use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use store::memberships;
@@ -209,7 +210,7 @@ pub(crate) async fn find(
     Ok(Json(member.into()))
 }
 
-/// A managed account: it belongs to this tenant alone.
+/// A managed account: it belongs to this tenant alone. Its address gets a mail that says so.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "create_user", security(("bearer" = [])),
     request_body = CreateUser,
@@ -236,11 +237,13 @@ pub(crate) async fn create(
     let member = services
         .tenants
         .run(caller.context(), move |conn| {
-            Ok::<_, ApiError>(memberships::insert_managed(
-                conn, &email, &full_name, &hash, role,
-            )?)
+            let member = memberships::insert_managed(conn, &email, &full_name, &hash, role)?;
+            let membership_id = member.id;
+            Outbox::enqueue(conn, &TenantJob::WelcomeMember { membership_id })?;
+            Ok::<_, ApiError>(member)
         })
         .await?;
+    services.outbox.wake();
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("/api/v1/users/{}", member.id)))
         .json(UserView::from(member)))

@@ -1,0 +1,67 @@
+//! What the process is there for, until it is asked to stop: requests and jobs, or jobs alone.
+
+use std::error::Error;
+use std::time::Duration;
+
+use api::{Server, Services};
+use jobs::Worker;
+
+use crate::database::Database;
+use crate::settings::{NotListening, Settings};
+use crate::stop::{Asked, Stop};
+use crate::{services, welcome};
+
+/// Serves the API; works on jobs beside it unless `jobs.enabled` says that others do.
+pub(crate) async fn requests(
+    settings: &Settings,
+    database: &Database,
+    services: Services,
+    stop: Stop,
+) -> Result<(), Box<dyn Error>> {
+    let state = services::state(settings, database)?;
+    let worker = if settings.jobs.enabled {
+        Some(services::work(settings, database, &services)?)
+    } else {
+        None
+    };
+    let address = settings.server.address();
+    let server =
+        Server::bind(state, services).map_err(|source| NotListening { address, source })?;
+    let handle = server.handle();
+    let worker_time = settings.jobs.stop_timeout();
+    let stopped = actix_rt::spawn(async move {
+        let asked = stop.asked().await;
+        // Both get their time at once. What a last request leaves waits for another server.
+        if let Some(worker) = &worker {
+            stop_worker(worker, asked, worker_time);
+        }
+        handle.stop(asked == Asked::InTime).await;
+        if let Some(worker) = worker {
+            worker.ended().await;
+        }
+    });
+    welcome::print(&server, database, settings.log.format);
+    server.run().await?;
+    Ok(stopped.await?)
+}
+
+/// Works on jobs, and listens nowhere.
+pub(crate) async fn jobs(
+    settings: &Settings,
+    database: &Database,
+    services: &Services,
+    stop: Stop,
+) -> Result<(), Box<dyn Error>> {
+    let worker = services::work(settings, database, services)?;
+    log::info!("working on jobs");
+    stop_worker(&worker, stop.asked().await, settings.jobs.stop_timeout());
+    worker.ended().await;
+    Ok(())
+}
+
+fn stop_worker(worker: &Worker, asked: Asked, time: Duration) {
+    worker.stop_within(match asked {
+        Asked::InTime => time,
+        Asked::AtOnce => Duration::ZERO,
+    });
+}

@@ -1,0 +1,204 @@
+//! One attempt at one thing: what there is to do for each kind of job and mail.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use domain::{Email, MembershipId, TenantSlug};
+use store::{ClaimedJob, ClaimedMail, IdentityDb, LinkRules, memberships, outbox, tenants};
+use tenant_db::{Actor, Context, Role, TenantDb};
+
+use crate::backoff;
+use crate::mail::{Letter, Mailer, SendError};
+use crate::outbox::TenantJob;
+use crate::settings::JobsSettings;
+
+/// What every attempt works with.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) identity: IdentityDb,
+    pub(crate) tenants: TenantDb,
+    pub(crate) mailer: Mailer,
+    pub(crate) links: LinkRules,
+    pub(crate) settings: JobsSettings,
+}
+
+/// What a worker has taken.
+#[derive(Debug, Clone)]
+pub(crate) enum Taken {
+    Job(ClaimedJob),
+    Mail(ClaimedMail),
+}
+
+/// An attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("the job is not what its kind says")]
+    Unreadable(#[source] serde_json::Error),
+    #[error("a mail lacks its link")]
+    NoLink,
+    #[error("it took too long")]
+    TooSlow,
+    #[error("the worker was stopped")]
+    Stopped,
+    #[error("it panicked")]
+    Panicked,
+}
+
+impl Failure {
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Send(error) => error.is_final(),
+            Self::Unreadable(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it is the attempt's fault that it failed.
+    fn is_ours(&self) -> bool {
+        !matches!(self, Self::Stopped)
+    }
+}
+
+impl Taken {
+    fn attempt(&self) -> i32 {
+        match self {
+            Self::Job(job) => job.attempt,
+            Self::Mail(mail) => mail.attempt,
+        }
+    }
+
+    /// Tries it, within the time that an attempt may take. What fails is put back, or dead.
+    pub(crate) async fn attempt_in_time(&self, bench: &Bench) {
+        let time = bench.settings.attempt_time();
+        let result = match tokio::time::timeout(time, self.run(bench)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::TooSlow),
+        };
+        if let Err(failure) = result {
+            self.fail(bench, &failure).await;
+        }
+    }
+
+    async fn run(&self, bench: &Bench) -> Result<(), Failure> {
+        match self {
+            Self::Job(job) => run_job(bench, job).await,
+            Self::Mail(mail) => send_mail(bench, *mail).await,
+        }
+    }
+
+    /// Puts it back for a later attempt, or among the dead. The error stays in the database: what
+    /// a mail server says may hold an address, and no log does.
+    pub(crate) async fn fail(&self, bench: &Bench, failure: &Failure) {
+        let retry_after = self.retry_after(&bench.settings, failure);
+        let (attempt, is_dead) = (self.attempt(), retry_after.is_none());
+        let error = causes(failure);
+        let noted = match self.clone() {
+            Self::Job(job) => {
+                log::warn!(
+                    tenant_id = job.tenant.to_string(), job_id = job.id.to_string(), attempt, is_dead;
+                    "a job failed"
+                );
+                bench.identity.fail_job(job, error, retry_after).await
+            }
+            Self::Mail(mail) => {
+                log::warn!(mail_id = mail.id.to_string(), attempt, is_dead; "a mail was not sent");
+                bench.identity.fail_mail(mail, error, retry_after).await
+            }
+        };
+        if let Err(error) = noted {
+            log::warn!(
+                error:% = error, attempt;
+                "what became of an attempt could not be noted; it is repeated when its lease ends"
+            );
+        }
+    }
+
+    fn retry_after(&self, settings: &JobsSettings, failure: &Failure) -> Option<TimeDelta> {
+        if !failure.is_ours() {
+            return Some(TimeDelta::zero());
+        }
+        let attempt = self.attempt();
+        if failure.is_final() || attempt >= i32::from(settings.max_attempts) {
+            return None;
+        }
+        let wait = backoff::wait(
+            Duration::from_millis(settings.retry_milliseconds),
+            Duration::from_secs(settings.retry_max_seconds),
+            attempt.unsigned_abs(),
+            rand::random(),
+        );
+        Some(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX))
+    }
+}
+
+/// An error and all that led to it, in one line.
+fn causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    // PostgreSQL stores no NUL.
+    text.replace('\0', " ")
+}
+
+async fn send_mail(bench: &Bench, claimed: ClaimedMail) -> Result<(), Failure> {
+    let prepared = bench
+        .identity
+        .prepare_mail(claimed, bench.links.clone(), Utc::now())
+        .await?;
+    let Some(mail) = prepared else {
+        return Ok(());
+    };
+    let letter =
+        Letter::to_account(claimed.id, mail, &bench.mailer.links).ok_or(Failure::NoLink)?;
+    bench.mailer.send(&letter).await?;
+    Ok(bench.identity.complete_mail(claimed).await?)
+}
+
+async fn run_job(bench: &Bench, job: &ClaimedJob) -> Result<(), Failure> {
+    let actor = Actor::Job { id: job.id.uuid() };
+    let context = Context::new(job.tenant.uuid(), actor).with_role(Role::Owner, job.attempt);
+    let id = job.id;
+    let payload = bench
+        .tenants
+        .read(context.clone(), move |conn| outbox::find_payload(conn, id))
+        .await?;
+    match TenantJob::parse(&job.kind, &payload).map_err(Failure::Unreadable)? {
+        TenantJob::WelcomeMember { membership_id } => {
+            welcome_member(bench, job, context, membership_id).await
+        }
+    }
+}
+
+/// Whoever was removed meanwhile gets no mail.
+async fn welcome_member(
+    bench: &Bench,
+    job: &ClaimedJob,
+    context: Context,
+    id: MembershipId,
+) -> Result<(), Failure> {
+    let found = bench
+        .tenants
+        .read(context.clone(), move |conn| {
+            let member = match memberships::find(conn, id) {
+                Err(store::Error::NotFound) => return Ok(None),
+                found => found?,
+            };
+            Ok::<_, store::Error>(Some((member.email, tenants::find(conn)?.slug)))
+        })
+        .await?;
+    if let Some((email, slug)) = found
+        && let (Ok(to), Ok(tenant)) = (Email::parse(&email), TenantSlug::parse(&slug))
+    {
+        let letter = Letter::welcome(job.id.uuid(), to, &tenant, &bench.mailer.links);
+        bench.mailer.send(&letter).await?;
+    }
+    Ok(bench.tenants.run(context, outbox::complete).await?)
+}

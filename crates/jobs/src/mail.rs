@@ -1,0 +1,9 @@
+//! Mail: what is written, and how it leaves.
+
+mod file;
+mod letter;
+mod mailer;
+
+pub(crate) use self::letter::Letter;
+pub(crate) use self::mailer::SendError;
+pub use self::mailer::{Mailer, MailerError};

@@ -1,0 +1,125 @@
+//! What runs by the clock, on whichever server comes first: forgetting what nobody needs any more.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::PgConnection;
+
+use super::IdentityDb;
+use crate::error::Error;
+use crate::schedule::{self, Turn};
+use crate::{account_mails, account_tokens, directory, refresh_tokens, sessions};
+
+/// How many rows of a table one run forgets; what is left, the next one does, at once.
+const BATCH: i32 = 10_000;
+
+/// One thing that runs by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chore {
+    /// Forgets refresh tokens that have expired, and sessions that ended long ago.
+    ForgetSessions,
+    /// Forgets jobs and mails that were done long ago, and links that have expired. What is dead
+    /// stays.
+    ForgetJobs,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Days that a session is kept once it has ended.
+    pub session_days: i32,
+    /// Days that a job is kept once it is done.
+    pub job_days: i32,
+}
+
+/// When to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It has run here, and is due again after its period, or at once if it left something.
+    Ran {
+        /// Whether it did all that there was to do.
+        is_finished: bool,
+    },
+    /// It is due after this time.
+    In(Duration),
+    /// Another server runs it right now.
+    Elsewhere,
+}
+
+impl Chore {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::ForgetSessions, Self::ForgetJobs];
+
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ForgetSessions => "forget_sessions",
+            Self::ForgetJobs => "forget_jobs",
+        }
+    }
+
+    /// Answers whether nothing is left to do.
+    fn run(
+        self,
+        conn: &mut PgConnection,
+        retention: Retention,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let most = i64::from(BATCH);
+        let counts = match self {
+            Self::ForgetSessions => {
+                let ended_before = now - TimeDelta::days(retention.session_days.into());
+                [
+                    refresh_tokens::purge(conn, now, most)?,
+                    sessions::purge(conn, ended_before, most)?,
+                    0,
+                ]
+            }
+            Self::ForgetJobs => {
+                let done_before = now - TimeDelta::days(retention.job_days.into());
+                let jobs = directory::purge_jobs(conn, retention.job_days, BATCH)?;
+                [
+                    usize::try_from(jobs).unwrap_or_default(),
+                    account_mails::purge(conn, done_before, most)?,
+                    account_tokens::purge(conn, now, most)?,
+                ]
+            }
+        };
+        Ok(counts
+            .iter()
+            .all(|count| i32::try_from(*count).is_ok_and(|count| count < BATCH)))
+    }
+}
+
+impl IdentityDb {
+    /// Runs a chore if it is due and no other server runs it.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; then it is still due.
+    pub async fn run_chore(
+        &self,
+        chore: Chore,
+        period: Duration,
+        retention: Retention,
+        now: DateTime<Utc>,
+    ) -> Result<Next, Error> {
+        let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
+        self.db
+            .run(move |conn| {
+                match schedule::take_turn(conn, chore.name(), seconds)? {
+                    Turn::Elsewhere => Ok(Next::Elsewhere),
+                    // A time that is no duration cannot be waited for: ask again.
+                    Turn::In(seconds) => Ok(Next::In(
+                        Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+                    )),
+                    Turn::Now => {
+                        let is_finished = chore.run(conn, retention, now)?;
+                        schedule::note_run(conn, chore.name(), is_finished)?;
+                        Ok(Next::Ran { is_finished })
+                    }
+                }
+            })
+            .await
+    }
+}
