@@ -1,10 +1,10 @@
 //! One line per request. Never a token, an address of mail, a query or a body: of the path only the
 //! route's pattern.
 
-use actix_web::{HttpMessage as _, body::MessageBody, dev::ServiceResponse};
+use actix_web::{body::MessageBody, dev::ServiceResponse};
 use std::time::Instant;
 
-use crate::{authenticate::Authenticated, request_id::RequestId};
+use crate::{authenticate::tenant_of, request_id::RequestId};
 
 const TARGET: &str = "api::access";
 
@@ -14,10 +14,7 @@ pub(crate) fn write<B: MessageBody>(response: &ServiceResponse<B>, started: Inst
         return;
     }
     let request = response.request();
-    let tenant_id = request
-        .extensions()
-        .get::<Authenticated>()
-        .and_then(|caller| Some(caller.principal().tenant.as_ref()?.id.to_string()));
+    let tenant_id = tenant_of(request).map(|tenant| tenant.to_string());
     let route = request.match_pattern();
     let duration_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
     log::info!(

@@ -1,13 +1,14 @@
 //! Who is asking, and may they: the first parameter of nearly every handler. What a header may say
-//! about the tenant is `tenant_selection.rs`; that session, role and membership still hold is asked
-//! of the database by every transaction.
+//! about the tenant is `tenant_selection.rs`, how an API key is looked up `presented_key.rs`; that
+//! session, role and membership still hold is asked of the database by every transaction.
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header::AUTHORIZATION,
     web::Data,
 };
-use auth::{Principal, TenantClaim, role_permits};
+use auth::{KeySecret, PermissionSet, Principal, TenantClaim, UserPrincipal};
 use chrono::Utc;
+use domain::TenantId;
 use std::{
     future::{Ready, ready},
     marker::PhantomData,
@@ -16,17 +17,22 @@ use std::{
 };
 
 use crate::{
-    client_address::client_address, error::ApiError, request_id::RequestId, require::Require,
-    state::AppState, tenant_selection,
+    client_address::client_address, error::ApiError, presented_key::PresentedKey,
+    request_id::RequestId, require::Require, state::AppState, tenant_selection,
 };
 
-/// Whoever holds a valid access token, in a tenant or in none. Cloning is cheap.
+/// Whoever holds a valid access token, in a tenant or in none: a person, for what is done to the
+/// person's own account.
 ///
 /// # Errors
 /// 401 `missing_token` or `invalid_token`; 400 `tenant_ambiguous` or 403 `tenant_mismatch` if a
-/// header or the host name selects another tenant than the token names.
+/// header or the host name selects another tenant than the token names; 403 `key_not_allowed` for
+/// an API key.
 #[derive(Clone, Debug)]
-pub struct Authenticated(Arc<Caller>);
+pub struct Authenticated {
+    user: UserPrincipal,
+    caller: Arc<Caller>,
+}
 
 /// Whoever holds a valid access token, whatever tenant a header or the host name selects: for what
 /// is done to the session itself, which may stand in any tenant or in none. Whoever is served at
@@ -34,102 +40,146 @@ pub struct Authenticated(Arc<Caller>);
 /// log out. Everything else takes [`Authenticated`].
 ///
 /// # Errors
-/// 401 `missing_token` or `invalid_token`.
+/// 401 `missing_token` or `invalid_token`; 403 `key_not_allowed` for an API key.
 #[derive(Clone, Debug)]
-pub struct Bearer(Caller);
+pub struct Bearer {
+    user: UserPrincipal,
+    address: IpAddr,
+}
 
-/// Whoever holds a valid access token of a tenant, in a role that has the permission `P`.
+/// Whoever holds a valid access token of a tenant, or an API key, with the permission `P`.
 ///
 /// # Errors
-/// Those of [`Authenticated`]; 403 `no_tenant` if the token names none, 403 `forbidden` if the role
-/// lacks the permission.
+/// 401 and 400 as [`Authenticated`], 403 `tenant_mismatch`; 403 `no_tenant` if the token names
+/// none, 403 `forbidden` without the permission.
 #[derive(Clone, Debug)]
 pub struct Authorized<P> {
-    caller: Authenticated,
+    caller: Arc<Caller>,
     tenant: TenantClaim,
     permission: PhantomData<P>,
 }
 
-#[derive(Clone, Debug)]
+/// Whoever asks, verified.
+#[derive(Debug)]
 struct Caller {
     principal: Principal,
     request_id: RequestId,
     address: IpAddr,
 }
 
-impl Authenticated {
-    /// Verifies the request's access token; CPU only. The first call decides for the request.
-    ///
-    /// # Errors
-    /// As said of the type.
-    pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        if let Some(caller) = request.extensions().get::<Self>() {
-            return Ok(caller.clone());
+/// The caller of a request, whose tenant is the one that the request selects.
+#[derive(Clone)]
+struct Known(Arc<Caller>);
+
+/// The tenant that a request was made in, once its caller is known.
+pub(crate) fn tenant_of(request: &HttpRequest) -> Option<TenantId> {
+    let extensions = request.extensions();
+    let Known(caller) = extensions.get()?;
+    Some(caller.principal.tenant()?.id)
+}
+
+impl Known {
+    /// Verifies the request's access token, CPU only, or takes the key that was looked up. The
+    /// first call decides for the request.
+    fn of(request: &HttpRequest) -> Result<Arc<Caller>, ApiError> {
+        if let Some(Self(caller)) = request.extensions().get() {
+            return Ok(Arc::clone(caller));
         }
         let state = state(request)?;
         let caller = Caller::of(request, state)?;
         let base_domain = state.settings.base_domain.as_deref();
-        tenant_selection::check(request, base_domain, caller.principal.tenant.as_ref())?;
-        let caller = Self(Arc::new(caller));
-        request.extensions_mut().insert(caller.clone());
+        tenant_selection::check(request, base_domain, caller.principal.tenant())?;
+        let caller = Arc::new(caller);
+        request.extensions_mut().insert(Self(Arc::clone(&caller)));
         Ok(caller)
+    }
+}
+
+impl Authenticated {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let caller = Known::of(request)?;
+        Ok(Self {
+            user: caller.user()?.clone(),
+            caller,
+        })
     }
 
     /// What the token says.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
-        &self.0.principal
+    pub fn principal(&self) -> &UserPrincipal {
+        &self.user
     }
 
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> &RequestId {
-        &self.0.request_id
+        &self.caller.request_id
     }
 
     /// Where the request comes from.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        self.0.address
+        self.caller.address
     }
 }
 
 impl Caller {
     fn of(request: &HttpRequest, state: &AppState) -> Result<Self, ApiError> {
-        let principal = state
-            .access_tokens
-            .verify(bearer_token(request)?, Utc::now())
-            .map_err(|_| ApiError::InvalidToken)?;
+        let token = bearer_token(request)?;
+        let principal = if KeySecret::is_meant(token) {
+            PresentedKey::of(request).map(Principal::Key)
+        } else {
+            let verified = state.access_tokens.verify(token, Utc::now());
+            verified.ok().map(Principal::User)
+        };
         Ok(Self {
-            principal,
+            principal: principal.ok_or(ApiError::InvalidToken)?,
             request_id: RequestId::of(request),
             address: client_address(request, &state.settings.trusted_proxies),
         })
     }
+
+    fn user(&self) -> Result<&UserPrincipal, ApiError> {
+        self.principal.user().ok_or(ApiError::KeyNotAllowed)
+    }
 }
 
 impl Bearer {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let caller = Caller::of(request, state(request)?)?;
+        Ok(Self {
+            user: caller.user()?.clone(),
+            address: caller.address,
+        })
+    }
+
     /// What the token says.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
-        &self.0.principal
+    pub fn principal(&self) -> &UserPrincipal {
+        &self.user
     }
 
     /// Where the request comes from.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        self.0.address
+        self.address
     }
 }
 
 impl<P> Authorized<P> {
-    /// What the token says.
+    /// What the token says, or the key.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        self.caller.principal()
+        &self.caller.principal
     }
 
-    /// The tenant that the token names.
+    /// All that the caller may do in the tenant.
+    #[must_use]
+    pub fn permissions(&self) -> PermissionSet {
+        self.principal().permissions()
+    }
+
+    /// The tenant that the token names, or that the key belongs to.
     #[must_use]
     pub fn tenant(&self) -> &TenantClaim {
         &self.tenant
@@ -146,22 +196,22 @@ impl<P> Authorized<P> {
     /// The request's id.
     #[must_use]
     pub fn request_id(&self) -> &RequestId {
-        self.caller.request_id()
+        &self.caller.request_id
     }
 
     /// Where the request comes from.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        self.caller.address()
+        self.caller.address
     }
 }
 
 impl<P: Require> Authorized<P> {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let caller = Authenticated::of(request)?;
-        let tenant = caller.principal().tenant.clone();
+        let caller = Known::of(request)?;
+        let tenant = caller.principal.tenant().cloned();
         let tenant = tenant.ok_or(ApiError::NoTenant)?;
-        if !role_permits(tenant.role, P::PERMISSION) {
+        if !caller.principal.permits(P::PERMISSION) {
             return Err(ApiError::Forbidden);
         }
         Ok(Self {
@@ -183,8 +233,7 @@ impl FromRequest for Bearer {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = state(request).and_then(|state| Caller::of(request, state));
-        ready(caller.map(Self))
+        ready(Self::of(request))
     }
 }
 
@@ -208,7 +257,7 @@ impl<P: Require + 'static> FromRequest for Authorized<P> {
 
 /// RFC 6750, 2.1. The scheme in any case (RFC 9110, 11.1); two headers are one too many; another
 /// scheme than `Bearer` is as good as none.
-fn bearer_token(request: &HttpRequest) -> Result<&str, ApiError> {
+pub(crate) fn bearer_token(request: &HttpRequest) -> Result<&str, ApiError> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let header = headers.next().ok_or(ApiError::MissingToken)?;
     if headers.next().is_some() {

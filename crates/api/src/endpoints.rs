@@ -1,12 +1,14 @@
 //! The handlers, one file per noun. Which path leads to which is `routes.rs`.
 
 pub(crate) mod account;
+pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod my_tenants;
 pub(crate) mod password;
 pub(crate) mod projects;
+pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod tenant;

@@ -32,6 +32,8 @@ pub enum ApiError {
     },
     #[error("the request names two different tenants")]
     TenantAmbiguous,
+    #[error("this route takes no Idempotency-Key")]
+    IdempotencyKeyNotAllowed,
     #[error("the request carries no access token")]
     MissingToken,
     #[error("the token is not valid")]
@@ -44,6 +46,10 @@ pub enum ApiError {
     TokenStale,
     #[error("your role does not permit this")]
     Forbidden,
+    #[error("an API key cannot do this, a person has to")]
+    KeyNotAllowed,
+    #[error("built-in roles cannot be changed")]
+    BuiltInRole,
     #[error("the access token names no tenant")]
     NoTenant,
     #[error("the request selects another tenant than the access token names")]
@@ -73,6 +79,10 @@ pub enum ApiError {
     NotDeleted,
     #[error("the slug is taken")]
     SlugTaken,
+    #[error("the tenant has a role of this name")]
+    RoleNameTaken,
+    #[error("members have this role")]
+    RoleInUse,
     #[error("it changed since the version that you know")]
     PreconditionFailed,
     #[error("the body may have at most {limit} bytes")]
@@ -186,6 +196,11 @@ impl ApiError {
             Self::SessionRevoked => ErrorCode::SessionRevoked,
             Self::TokenStale => ErrorCode::TokenStale,
             Self::Forbidden => ErrorCode::Forbidden,
+            Self::IdempotencyKeyNotAllowed => ErrorCode::IdempotencyKeyNotAllowed,
+            Self::KeyNotAllowed => ErrorCode::KeyNotAllowed,
+            Self::BuiltInRole => ErrorCode::BuiltInRole,
+            Self::RoleNameTaken => ErrorCode::RoleNameTaken,
+            Self::RoleInUse => ErrorCode::RoleInUse,
             Self::NoTenant => ErrorCode::NoTenant,
             Self::TenantMismatch => ErrorCode::TenantMismatch,
             Self::TenantSuspended => ErrorCode::TenantSuspended,
@@ -257,6 +272,8 @@ impl From<store::Error> for ApiError {
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,
             store::Error::SignupClosed => Self::SignupClosed,
+            store::Error::RoleNameTaken => Self::RoleNameTaken,
+            store::Error::RoleInUse => Self::RoleInUse,
             store::Error::Database(error) => error.into(),
             error => Self::internal(error),
         }
@@ -272,6 +289,7 @@ impl From<tenant_db::Error> for ApiError {
             Error::Stale => Self::TokenStale,
             Error::NotAMember => Self::NotAMember,
             Error::RoleMayNotWrite => Self::Forbidden,
+            Error::KeyRefused => Self::InvalidToken,
             Error::Busy => Self::Busy {
                 retry_after_seconds: RETRY_AFTER_SECONDS,
             },

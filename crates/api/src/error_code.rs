@@ -64,10 +64,12 @@ error_codes! {
         "The body is not JSON, or nests deeper than 128 levels. `detail` names line and column.";
     TenantAmbiguous = "tenant_ambiguous", 400, "Two tenants named",
         "`X-Tenant-Slug`, the host name and `X-Tenant-ID` do not all name the same tenant. Send one of them, or none.";
+    IdempotencyKeyNotAllowed = "idempotency_key_not_allowed", 400, "No idempotency key here",
+        "The answer holds a secret that is shown once and kept nowhere, so it cannot be repeated. Send the request without `Idempotency-Key`.";
     MissingToken = "missing_token", 401, "No access token",
-        "The request needs `Authorization: Bearer <access token>`.";
+        "The request needs `Authorization: Bearer <access token>`, or an API key in its place.";
     InvalidToken = "invalid_token", 401, "Invalid token",
-        "The access token is malformed, forged, expired or not meant for this server: refresh it, or sign in. Where a refresh token was sent: it is unknown, expired or replaced; sign in.";
+        "The access token is malformed, forged, expired or not meant for this server: refresh it, or sign in. Where a refresh token was sent: it is unknown, expired or replaced; sign in. Where an API key was sent: it is malformed, unknown, expired or revoked, or whoever made it may no longer do all that it may.";
     InvalidCredentials = "invalid_credentials", 401, "Invalid credentials",
         "No such account, or another password. Which of the two is not said.";
     SessionRevoked = "session_revoked", 401, "Session revoked",
@@ -75,7 +77,11 @@ error_codes! {
     TokenStale = "token_stale", 401, "Access token out of date",
         "The role, or the tenant of the session, changed since the token was made. Refresh it and repeat the request.";
     Forbidden = "forbidden", 403, "Not permitted",
-        "Your role lacks the permission for this.";
+        "Your role, or the key's scopes, lack the permission for this; or it would give somebody more than you have.";
+    KeyNotAllowed = "key_not_allowed", 403, "Not for API keys",
+        "This concerns an account or a session, and an API key has neither. Sign in.";
+    BuiltInRole = "built_in_role", 403, "Built-in role",
+        "The built-in roles are the same in every tenant and cannot be changed. Make a role of your own, based on one of them.";
     NoTenant = "no_tenant", 403, "No tenant selected",
         "The access token names no tenant. Switch to one first.";
     TenantMismatch = "tenant_mismatch", 403, "Another tenant",
@@ -102,6 +108,10 @@ error_codes! {
         "Only what is deleted can be restored.";
     SlugTaken = "slug_taken", 409, "Slug taken",
         "Another tenant has this slug. Choose another one.";
+    RoleNameTaken = "role_name_taken", 409, "Role name taken",
+        "The tenant has a role of this name. Choose another one.";
+    RoleInUse = "role_in_use", 409, "Role in use",
+        "Members have this role. Give them another one first.";
     PreconditionFailed = "precondition_failed", 412, "Precondition failed",
         "The thing changed since the version that `If-Match` names. Read it again, then decide.";
     PayloadTooLarge = "payload_too_large", 413, "Body too large",

@@ -10,8 +10,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
-    account, auth, health, my_tenants, password, projects, session, sessions, tenant, tenants,
-    users,
+    account, api_keys, auth, health, my_tenants, password, projects, roles, session, sessions,
+    tenant, tenants, users,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -27,7 +27,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
     info(
         title = "Rowhouse",
         description = "Many companies, one database, kept apart by PostgreSQL itself. Sign in at \
-            `/api/v1/auth/login` and send `Authorization: Bearer <access_token>`. Errors are problem \
+            `/api/v1/auth/login` and send `Authorization: Bearer <access_token>`; \
+            programs send an API key in its place. Errors are problem \
             documents (RFC 9457) with a stable `code`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
@@ -55,6 +56,15 @@ pub fn document() -> utoipa::openapi::OpenApi {
         users::create,
         users::update,
         users::delete,
+        roles::list,
+        roles::find,
+        roles::create,
+        roles::update,
+        roles::delete,
+        api_keys::list,
+        api_keys::find,
+        api_keys::create,
+        api_keys::delete,
         projects::list,
         projects::find,
         projects::create,
@@ -68,6 +78,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "auth", description = "How somebody gets a token"),
         (name = "users", description = "The account behind the token, and the members of the tenant"),
         (name = "tenant", description = "The company itself"),
+        (name = "roles", description = "What members may be"),
+        (name = "api-keys", description = "Keys for programs"),
         (name = "projects", description = "What a tenant works on"),
         (name = "health", description = "Whether the server lives and can work"),
     ),
@@ -177,34 +189,34 @@ problem_sets! {
     /// Another tenant.
     SwitchProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
         TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        Internal, Busy, DatabaseUnavailable];
+        Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Sign-out.
     LogoutProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Another password.
     ChangePasswordProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Changing one's own account.
     UpdateAccountProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Ending one's own account.
     DeleteAccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        LastOwner, Internal, Busy, DatabaseUnavailable];
+        LastOwner, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Founding a tenant.
     CreateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, SessionRevoked, TokenStale, Forbidden, TenantMismatch, RequestTimeout, SlugTaken,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Reading a list of one's own.
     AccountListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        ValidationFailed, Internal, Busy, DatabaseUnavailable];
+        ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Ending one of one's sessions.
     DeleteSessionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale,
-        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable];
+        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Reading one's own account.
     AccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        Internal, Busy, DatabaseUnavailable];
+        Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Reading a list.
     ListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
         TenantMismatch, TenantSuspended, NotAMember, ValidationFailed, Internal, Busy, DatabaseUnavailable];
@@ -238,6 +250,16 @@ problem_sets! {
         InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
         RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
         DatabaseUnavailable];
+    /// Making a role.
+    CreateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Changing a role.
+    UpdateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, BuiltInRole, NotFound, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Removing a role.
+    DeleteRoleProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, BuiltInRole, NotFound, RoleInUse, Internal, Busy, DatabaseUnavailable];
+    /// Making a key.
+    CreateApiKeyProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, IdempotencyKeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// Revoking a key.
+    DeleteApiKeyProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, Internal, Busy, DatabaseUnavailable];
     /// Changing one thing.
     UpdateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
         SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound,

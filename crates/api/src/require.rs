@@ -35,6 +35,10 @@ requirements! {
     UsersWrite,
     TenantRead,
     TenantWrite,
+    RolesRead,
+    RolesWrite,
+    ApiKeysRead,
+    ApiKeysWrite,
     TenantDelete,
     TenantTransfer,
 }

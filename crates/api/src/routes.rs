@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::{
     endpoints::{
-        account, auth, docs, health, my_tenants, password, projects, session, sessions, tenant,
-        tenants, users,
+        account, api_keys, auth, docs, health, my_tenants, password, projects, roles, session,
+        sessions, tenant, tenants, users,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -46,6 +46,17 @@ fn table() -> Vec<Endpoint> {
             .patch(users::update)
             .delete(users::delete),
         at("/api/v1/tenants").post(tenants::create),
+        at("/api/v1/roles").get(roles::list).post(roles::create),
+        at("/api/v1/roles/{id}")
+            .get(roles::find)
+            .patch(roles::update)
+            .delete(roles::delete),
+        at("/api/v1/api-keys")
+            .get(api_keys::list)
+            .post(api_keys::create),
+        at("/api/v1/api-keys/{id}")
+            .get(api_keys::find)
+            .delete(api_keys::delete),
         at("/api/v1/tenant").get(tenant::find).patch(tenant::update),
         at("/api/v1/projects")
             .get(projects::list)

@@ -8,7 +8,9 @@ use actix_web::{
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::{error::ApiError, frame::frame, routes, services::Services, state::AppState};
+use crate::{
+    error::ApiError, frame::frame, presented_key, routes, services::Services, state::AppState,
+};
 
 /// Listens from [`Server::bind`] on, serves from [`Server::run`] on.
 pub struct Server {
@@ -45,6 +47,7 @@ impl Server {
                 .app_data(Data::from(Arc::clone(&state)))
                 .configure(routes.clone())
                 .default_service(web::to(not_found))
+                .wrap(from_fn(presented_key::look_up))
                 .wrap(from_fn(frame))
         })
         .client_request_timeout(Duration::from_secs(settings.head_timeout_seconds))

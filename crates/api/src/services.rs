@@ -1,6 +1,9 @@
 //! What the handlers work with: the databases and the password threads. Made once by the binary.
 
-use auth::{AccessTokens, PasswordThreads, Principal, RefreshKey, RefreshToken, TenantClaim};
+use auth::{
+    AccessTokens, CustomRoleClaim, PasswordThreads, PermissionSet, RefreshKey, RefreshToken,
+    TenantClaim, UserPrincipal,
+};
 use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
 use jobs::Outbox;
@@ -62,7 +65,7 @@ impl Services {
 
 /// The access token of whoever signed in.
 pub(crate) fn access_token(tokens: &AccessTokens, who: &SignedIn) -> Result<String, ApiError> {
-    let principal = Principal {
+    let principal = UserPrincipal {
         account: who.account.id,
         session: who.session,
         tenant: who.tenant.as_ref().map(claim),
@@ -78,5 +81,12 @@ fn claim(membership: &TenantMembership) -> TenantClaim {
         slug: membership.slug.clone(),
         role: membership.role,
         role_version: membership.role_version,
+        custom_role: membership.custom_role.as_ref().map(|custom| {
+            let words = custom.permissions.iter().map(String::as_str);
+            CustomRoleClaim {
+                name: custom.name.clone(),
+                permissions: PermissionSet::granted(words, membership.role),
+            }
+        }),
     }
 }

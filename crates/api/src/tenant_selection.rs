@@ -94,6 +94,7 @@ mod tests {
             slug: "acme".to_owned(),
             role: Role::Member,
             role_version: 1,
+            custom_role: None,
         };
         let mut request = TestRequest::default();
         for &header in headers {

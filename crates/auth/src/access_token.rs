@@ -1,17 +1,18 @@
-//! Access tokens: a [`Principal`] as a JSON Web Token (RFC 7519) under HS256 (RFC 7518, 3.2), and
+//! Access tokens: a [`UserPrincipal`] as a JSON Web Token (RFC 7519) under HS256 (RFC 7518, 3.2), and
 //! back. Follows RFC 8725: one algorithm, pinned; issuer and audience always checked.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountId, Role, SessionId, TenantId};
+use domain::{AccountId, Role, RoleName, SessionId, TenantId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use uuid::Uuid;
 
-use crate::{AuthError, InvalidToken, Principal, TenantClaim};
+use crate::{AuthError, CustomRoleClaim, InvalidToken, PermissionSet, TenantClaim, UserPrincipal};
 
-/// Ours have some 600 bytes; what is much longer is not looked at.
+/// Ours have some 600 bytes, some 1000 with a custom role that permits all that one can; what is
+/// much longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// How far ahead the issuing server's clock may be. For `nbf` only: a token never lives longer than
@@ -65,7 +66,8 @@ pub struct AccessTokens {
     validation: Validation,
 }
 
-/// The wire format. Four claims describe the tenant: all are there, or none.
+/// The wire format. Four claims describe the tenant: all are there, or none. Two more come with a
+/// custom role, whose name then stands in `role`.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -81,7 +83,13 @@ struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     tslug: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<Role>,
+    role: Option<String>,
+    /// What a custom role is based on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<Role>,
+    /// What a custom role permits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    perms: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rv: Option<i32>,
 }
@@ -151,8 +159,13 @@ impl AccessTokens {
     ///
     /// # Errors
     /// [`AuthError::Signing`], which no valid key brings about.
-    pub fn issue(&self, principal: &Principal, now: DateTime<Utc>) -> Result<String, AuthError> {
+    pub fn issue(
+        &self,
+        principal: &UserPrincipal,
+        now: DateTime<Utc>,
+    ) -> Result<String, AuthError> {
         let tenant = principal.tenant.as_ref();
+        let custom_role = tenant.and_then(|tenant| tenant.custom_role.as_ref());
         let issued_at = now.timestamp();
         let claims = Claims {
             iss: self.issuer.clone(),
@@ -165,7 +178,17 @@ impl AccessTokens {
             exp: issued_at.saturating_add(self.lifetime_seconds),
             tid: tenant.map(|tenant| tenant.id),
             tslug: tenant.map(|tenant| tenant.slug.clone()),
-            role: tenant.map(|tenant| tenant.role),
+            role: tenant.map(|tenant| match &tenant.custom_role {
+                Some(custom) => custom.name.to_string(),
+                None => tenant.role.to_string(),
+            }),
+            base: custom_role.and(tenant).map(|tenant| tenant.role),
+            perms: custom_role.map(|custom| {
+                let permissions = custom.permissions.iter();
+                permissions
+                    .map(|permission| permission.to_string())
+                    .collect()
+            }),
             rv: tenant.map(|tenant| tenant.role_version),
         };
         let (header, key) = &self.signing;
@@ -177,7 +200,7 @@ impl AccessTokens {
     ///
     /// # Errors
     /// [`InvalidToken`] for everything else, whatever the reason.
-    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, InvalidToken> {
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<UserPrincipal, InvalidToken> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(InvalidToken);
         }
@@ -199,21 +222,40 @@ impl AccessTokens {
         if now >= claims.exp || now < claims.nbf.saturating_sub(NOT_BEFORE_LEEWAY_SECONDS) {
             return Err(InvalidToken);
         }
-        let tenant = match (claims.tid, claims.tslug, claims.role, claims.rv) {
-            (Some(id), Some(slug), Some(role), Some(role_version)) => Some(TenantClaim {
-                id,
-                slug,
-                role,
-                role_version,
-            }),
-            (None, None, None, None) => None,
-            _ => return Err(InvalidToken),
-        };
-        Ok(Principal {
+        Ok(UserPrincipal {
             account: claims.sub,
             session: claims.sid,
-            tenant,
+            tenant: claims.tenant()?,
         })
+    }
+}
+
+impl Claims {
+    fn tenant(self) -> Result<Option<TenantClaim>, InvalidToken> {
+        let (id, slug, role, role_version) = match (self.tid, self.tslug, self.role, self.rv) {
+            (Some(id), Some(slug), Some(role), Some(version)) => (id, slug, role, version),
+            (None, None, None, None) if self.base.is_none() && self.perms.is_none() => {
+                return Ok(None);
+            }
+            _ => return Err(InvalidToken),
+        };
+        let role = RoleName::parse(&role).map_err(|_| InvalidToken)?;
+        let (role, custom_role) = match (role, self.base, self.perms) {
+            (RoleName::BuiltIn(role), None, None) => (role, None),
+            (RoleName::Custom(name), Some(base), Some(words)) => {
+                let words = words.iter().map(String::as_str);
+                let permissions = PermissionSet::granted(words, base);
+                (base, Some(CustomRoleClaim { name, permissions }))
+            }
+            _ => return Err(InvalidToken),
+        };
+        Ok(Some(TenantClaim {
+            id,
+            slug,
+            role,
+            role_version,
+            custom_role,
+        }))
     }
 }
 

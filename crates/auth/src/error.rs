@@ -69,6 +69,16 @@ pub struct InvalidRefreshToken;
 #[error("the token is malformed")]
 pub struct InvalidMailToken;
 
+/// Not shaped like an API key, or mistyped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the API key is malformed")]
+pub struct InvalidApiKey;
+
+/// No permission has this word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such permission")]
+pub struct UnknownPermission;
+
 /// Why a new password was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {

@@ -1,11 +1,14 @@
-//! The one table of who may do what: every permission, and the weakest role that has it.
+//! The one table of who may do what: every permission, the weakest role that has it, and whether a
+//! key may. Sets of them are `permission_set.rs`.
 
 use domain::Role;
 use std::fmt;
 
+use crate::UnknownPermission;
+
 /// One thing that may be done in a tenant. What a handler checks beyond that (an owner's own
 /// project, one's own name) is the handler's matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
     /// See projects.
     ProjectsRead,
@@ -23,6 +26,14 @@ pub enum Permission {
     UsersWrite,
     /// Change the tenant's settings, branding and sign-up.
     TenantWrite,
+    /// See the roles that there are.
+    RolesRead,
+    /// Make, change and delete roles of the tenant's own.
+    RolesWrite,
+    /// See which API keys there are.
+    ApiKeysRead,
+    /// Make and revoke API keys.
+    ApiKeysWrite,
     /// Delete the tenant, or bring it back within its grace period.
     TenantDelete,
     /// Hand the tenant over to another member.
@@ -40,6 +51,10 @@ impl Permission {
         Self::ProjectsRestore,
         Self::UsersWrite,
         Self::TenantWrite,
+        Self::RolesRead,
+        Self::RolesWrite,
+        Self::ApiKeysRead,
+        Self::ApiKeysWrite,
         Self::TenantDelete,
         Self::TenantTransfer,
     ];
@@ -56,6 +71,10 @@ impl Permission {
             Self::UsersWrite => "users:write",
             Self::TenantRead => "tenant:read",
             Self::TenantWrite => "tenant:write",
+            Self::RolesRead => "roles:read",
+            Self::RolesWrite => "roles:write",
+            Self::ApiKeysRead => "api_keys:read",
+            Self::ApiKeysWrite => "api_keys:write",
             Self::TenantDelete => "tenant:delete",
             Self::TenantTransfer => "tenant:transfer",
         }
@@ -67,11 +86,35 @@ impl Permission {
         match self {
             Self::ProjectsRead | Self::UsersRead | Self::TenantRead => Role::Viewer,
             Self::ProjectsWrite => Role::Member,
-            Self::ProjectsDelete | Self::ProjectsRestore | Self::UsersWrite | Self::TenantWrite => {
-                Role::Admin
-            }
+            Self::ProjectsDelete
+            | Self::ProjectsRestore
+            | Self::UsersWrite
+            | Self::TenantWrite
+            | Self::RolesRead
+            | Self::RolesWrite
+            | Self::ApiKeysRead
+            | Self::ApiKeysWrite => Role::Admin,
             Self::TenantDelete | Self::TenantTransfer => Role::Owner,
         }
+    }
+
+    /// Whether an API key may have it as a scope. What decides who has which rights, and to whom
+    /// the tenant belongs, is left to people.
+    #[must_use]
+    pub const fn is_scope(self) -> bool {
+        !matches!(
+            self,
+            Self::RolesWrite | Self::ApiKeysWrite | Self::TenantDelete | Self::TenantTransfer
+        )
+    }
+}
+
+impl std::str::FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(word: &str) -> Result<Self, UnknownPermission> {
+        let known = Self::ALL.iter().find(|known| known.as_str() == word);
+        known.copied().ok_or(UnknownPermission)
     }
 }
 
@@ -131,12 +174,26 @@ mod tests {
                 "projects:restore",
                 "users:write",
                 "tenant:write",
+                "roles:read",
+                "roles:write",
+                "api_keys:read",
+                "api_keys:write",
             ],
         ]
         .concat();
         assert_eq!(words(Role::Admin), admin);
         let owner = [&admin[..], &["tenant:delete", "tenant:transfer"]].concat();
         assert_eq!(words(Role::Owner), owner);
+    }
+
+    #[test]
+    fn every_word_leads_back_to_its_permission() {
+        for &permission in Permission::ALL {
+            assert_eq!(permission.as_str().parse(), Ok(permission));
+        }
+        for word in ["", "projects", "Projects:read", "projects:read "] {
+            assert_eq!(word.parse::<Permission>(), Err(UnknownPermission), "{word}");
+        }
     }
 
     #[test]

@@ -85,6 +85,14 @@ id! {
     /// One project of one tenant.
     ProjectId
 }
+id! {
+    /// One role of one tenant, or a built-in one: [`Role::id`](crate::Role::id).
+    RoleId
+}
+id! {
+    /// One key of one tenant.
+    ApiKeyId
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,8 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod api_key;
+mod custom_role;
 mod email;
 mod ids;
 mod mail_kind;
@@ -39,14 +41,18 @@ mod text;
 mod words;
 
 pub use account::Account;
+pub use api_key::ApiKey;
+pub use custom_role::CustomRole;
 pub use email::{Email, EmailError};
-pub use ids::{AccountId, JobId, MembershipId, ProjectId, SessionId, TenantId};
+pub use ids::{AccountId, ApiKeyId, JobId, MembershipId, ProjectId, RoleId, SessionId, TenantId};
 pub use mail_kind::MailKind;
-pub use membership::{Membership, MembershipChanges, MembershipStatus, TenantMembership};
+pub use membership::{
+    CustomRights, GrantedRole, Membership, MembershipChanges, MembershipStatus, TenantMembership,
+};
 pub use project::{NewProject, Project, ProjectChanges, ProjectStatus};
-pub use role::Role;
+pub use role::{CustomRoleName, Role, RoleName, RoleNameError};
 pub use session::Session;
 pub use slug::{SlugError, TenantSlug};
 pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantStatus};
-pub use text::{Description, FullName, ProjectName, TenantName, TextError};
+pub use text::{ApiKeyName, Description, FullName, ProjectName, TenantName, TextError};
 pub use words::UnknownWord;

@@ -4,7 +4,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::words::words;
-use crate::{AccountId, FullName, MembershipId, Role, TenantId, TenantStatus};
+use crate::{
+    AccountId, CustomRoleName, FullName, MembershipId, Role, RoleId, TenantId, TenantStatus,
+};
 
 words! {
     /// Whether a member may come in.
@@ -31,8 +33,10 @@ pub struct Membership {
     pub email: String,
     /// The person's name in this tenant.
     pub full_name: String,
-    /// What the person may do here.
+    /// What the person may do here at most.
     pub role: Role,
+    /// The custom role that narrows it, if there is one.
+    pub custom_role: Option<CustomRoleName>,
     /// Whether the person may come in.
     pub status: MembershipStatus,
     /// Grows when role or status change; an access token of an older version is refused.
@@ -44,6 +48,15 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// The name of the role, built-in or not.
+    #[must_use]
+    pub fn role_name(&self) -> &str {
+        match &self.custom_role {
+            Some(name) => name.as_str(),
+            None => self.role.as_str(),
+        }
+    }
+
     /// Has access, as far as the membership goes.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -56,8 +69,8 @@ impl Membership {
 pub struct MembershipChanges {
     /// The member's name in this tenant.
     pub full_name: Option<FullName>,
-    /// The base role.
-    pub role: Option<Role>,
+    /// The role.
+    pub role: Option<GrantedRole>,
     /// Active or suspended.
     pub status: Option<MembershipStatus>,
 }
@@ -67,6 +80,21 @@ impl MembershipChanges {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.full_name.is_none() && self.role.is_none() && self.status.is_none()
+    }
+}
+
+/// A role as it is given to a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantedRole {
+    /// The built-in role, or the one that a custom role is based on.
+    pub base: Role,
+    /// The custom role.
+    pub custom: Option<RoleId>,
+}
+
+impl From<Role> for GrantedRole {
+    fn from(base: Role) -> Self {
+        Self { base, custom: None }
     }
 }
 
@@ -83,15 +111,35 @@ pub struct TenantMembership {
     pub tenant_status: TenantStatus,
     /// The account's membership there.
     pub membership_id: MembershipId,
-    /// The account's role there.
+    /// The account's role there; what a custom one is based on.
     pub role: Role,
+    /// The custom role, if the account has one.
+    pub custom_role: Option<CustomRights>,
     /// The version of that role, for the access token.
     pub role_version: i32,
     /// Whether the account may come in.
     pub status: MembershipStatus,
 }
 
+/// A custom role as its holder has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomRights {
+    /// Its name.
+    pub name: CustomRoleName,
+    /// Its permissions, in words; what a word means is `auth`'s matter.
+    pub permissions: Vec<String>,
+}
+
 impl TenantMembership {
+    /// The name of the role, built-in or not.
+    #[must_use]
+    pub fn role_name(&self) -> &str {
+        match &self.custom_role {
+            Some(custom) => custom.name.as_str(),
+            None => self.role.as_str(),
+        }
+    }
+
     /// Can be entered: the membership is active and the tenant is served.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -120,6 +120,10 @@ checked_text! {
     ProjectName, checked_line, 200
 }
 checked_text! {
+    /// What a key is for: one line of 1 to 100 characters. Need not be unique.
+    ApiKeyName, checked_line, 100
+}
+checked_text! {
     /// A longer text of 0 to 10,000 characters; line ends and tabs are kept as they came.
     Description, checked_paragraphs, 10_000
 }

@@ -51,7 +51,7 @@ pub fn catalog() -> Catalog {
 }
 
 /// Where functions are defined, oldest first.
-fn scripts() -> [&'static str; 9] {
+fn scripts() -> [&'static str; 11] {
     [
         include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
         include_str!("../../../migrations/20261121000200_memberships/up.sql"),
@@ -61,11 +61,13 @@ fn scripts() -> [&'static str; 9] {
         include_str!("../../../migrations/20261121000600_members/up.sql"),
         include_str!("../../../migrations/20261121000700_jobs/up.sql"),
         include_str!("../../../migrations/20261121000800_account_deletion/up.sql"),
+        include_str!("../../../migrations/20261121000900_roles/up.sql"),
+        include_str!("../../../migrations/20261121001000_api_keys/up.sql"),
         include_str!("../../../migrations/20261121001200_operations/up.sql"),
     ]
 }
 
-fn tenant_tables() -> [TenantTable; 4] {
+fn tenant_tables() -> [TenantTable; 6] {
     [
         // A slug is an address on the Internet: who takes it takes it from all.
         TenantTable::new("public.tenants")
@@ -92,13 +94,32 @@ fn tenant_tables() -> [TenantTable; 4] {
             .write_role(Role::Admin)
             .door(DIRECTORY)
             .commands(&["select", "update"])
-            .update_columns(&["full_name", "role", "status", "removed_at", "updated_at"])
+            .update_columns(&[
+                "full_name",
+                "role",
+                "custom_role_id",
+                "status",
+                "removed_at",
+                "updated_at",
+            ])
             .spanning_indexes(&["memberships_account_idx"])
             .global_references(&["memberships_account_id_fkey"])
             .grant(
-                "SELECT, INSERT, UPDATE (full_name, role, status, removed_at, updated_at)",
+                "SELECT, INSERT, UPDATE (full_name, role, status, role_version, removed_at, updated_at)",
                 DIRECTORY,
             ),
+        TenantTable::new("public.roles")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .update_columns(&["name", "based_on", "permissions", "updated_at"])
+            .grant("SELECT", DIRECTORY),
+        // The door that lets a key in knows its prefix only.
+        TenantTable::new("public.api_keys")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .commands(&["select", "insert", "delete"])
+            .spanning_indexes(&["api_keys_prefix_idx"])
+            .grant("SELECT, UPDATE (last_used_at)", DIRECTORY),
         TenantTable::new("public.projects")
             .commands(&["select", "insert", "update"])
             .update_columns(&[
@@ -126,7 +147,7 @@ fn tenant_tables() -> [TenantTable; 4] {
 }
 
 /// Tables that belong to no tenant: never a grant to `rowhouse_app`.
-fn tables() -> [Table; 13] {
+fn tables() -> [Table; 14] {
     [
         Table::of_migrations("public.__diesel_schema_migrations")
             .grant("SELECT", AUTH)
@@ -171,10 +192,11 @@ fn tables() -> [Table; 13] {
         Table::new("tenancy.tenant", TENANCY),
         Table::new("tenancy.member", TENANCY),
         Table::new("tenancy.session", TENANCY),
+        Table::new("tenancy.key", TENANCY),
     ]
 }
 
-fn functions() -> [Function; 33] {
+fn functions() -> [Function; 40] {
     [
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
@@ -202,13 +224,13 @@ fn functions() -> [Function; 33] {
         Function::invoker(
             "public.memberships_role_change()",
             OWNER,
-            "a2e0a0abb64fda0ebfb528c5adbe913a041e9a21da84f57a6f94a8cb73de2913",
+            "3281c88a001ddbd8d52e2df37a4e43ebce44c61e2a70046341982473c14f998b",
         )
         .callers(&[APP, DIRECTORY]),
         Function::definer(
             "directory.memberships_of(uuid)",
             DIRECTORY,
-            "9518fc2e4b625090ab774625d40bee2ff487a381371785a84751b71b0f306039",
+            "34b74a4bdcfdadc186a7c76bbfc8ef0b21be08d20b3b94e22dc6d4b8bd54c84d",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -366,6 +388,47 @@ fn functions() -> [Function; 33] {
         )
         .callers(&[AUTH]),
         Function::invoker(
+            "tenancy.authorize_key(uuid,text,text,integer)",
+            TENANCY,
+            "e757182f35035d1330dbd8303f5ebca7b051c109b5da2b22062ba78fe647531f",
+        ),
+        Function::definer(
+            "tenancy.copy_key()",
+            TENANCY,
+            "b9b9729832bb0312a99ccb83b859e08c6dfb0911b1ee9323a73966e734a70c49",
+        )
+        .callers(&[OWNER]),
+        Function::invoker(
+            "public.refuse_keys()",
+            OWNER,
+            "f8fb1fd6f326d20fb571862dfa72231624cb4821a733e394ca1196ae833c194f",
+        )
+        .callers(&[APP, DIRECTORY]),
+        Function::invoker(
+            "public.api_keys_made()",
+            OWNER,
+            "620c08acb22faa3057420b844cc0d600e30df06dc8f159f84876aaf7786c0cee",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.role_changed()",
+            DIRECTORY,
+            "17b8a446c0f203f4067c34ee90ccfb9bf9b62d6cba4ebafcde41e48e2d444a60",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "directory.api_key(text)",
+            DIRECTORY,
+            "363f11f4e07d740e0c9130371025427137e11da210d8bb877bf7a9f2a78da15c",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.note_key_use(uuid,uuid)",
+            DIRECTORY,
+            "8afe6fdf01f9aab9b3a53febb02bd4da99a803e2ae799b7fbd776bbb286b46fc",
+        )
+        .callers(&[AUTH]),
+        Function::invoker(
             "directory.new_id()",
             DIRECTORY,
             "90a8e1f97a8a7e2f24a80a78a86ed13cc86990d896556b5451372df7d3a96990",
@@ -437,6 +500,36 @@ fn triggers(catalog: Catalog) -> Catalog {
             "jobs_copy",
             "AFTER INSERT OR DELETE OR UPDATE OF status, attempts",
             "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_job()",
+        )
+        .trigger(
+            "public.roles",
+            "roles_refuse_keys",
+            "BEFORE INSERT OR DELETE OR UPDATE",
+            "FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_keys()",
+        )
+        .trigger(
+            "public.roles",
+            "roles_changed",
+            "AFTER UPDATE",
+            "FOR EACH ROW EXECUTE FUNCTION directory.role_changed()",
+        )
+        .trigger(
+            "public.api_keys",
+            "api_keys_refuse_keys",
+            "BEFORE INSERT OR DELETE OR UPDATE",
+            "FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_keys()",
+        )
+        .trigger(
+            "public.api_keys",
+            "api_keys_made",
+            "BEFORE INSERT",
+            "FOR EACH ROW EXECUTE FUNCTION public.api_keys_made()",
+        )
+        .trigger(
+            "public.api_keys",
+            "api_keys_copy",
+            "AFTER INSERT OR DELETE OR UPDATE OF id, created_by, role, expires_at",
+            "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_key()",
         )
         .trigger(
             "public.sessions",

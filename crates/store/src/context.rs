@@ -4,12 +4,16 @@ use auth::{Principal, TenantClaim};
 use domain::Role;
 use tenant_db::{Actor, Context};
 
-/// The context of a caller in the tenant that the token names.
+/// The context of a caller in the tenant that the token names, or that the key belongs to. Of a
+/// custom role and of a key's scopes the database knows the base.
 #[must_use]
 pub fn context(principal: &Principal, tenant: &TenantClaim) -> Context {
-    let actor = Actor::User {
-        id: principal.account.uuid(),
-        session: principal.session.uuid(),
+    let actor = match principal {
+        Principal::User(user) => Actor::User {
+            id: user.account.uuid(),
+            session: user.session.uuid(),
+        },
+        Principal::Key(key) => Actor::Key { id: key.key.uuid() },
     };
     Context::new(tenant.id.uuid(), actor).with_role(base_role(tenant.role), tenant.role_version)
 }

@@ -6,7 +6,8 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use domain::{
-    AccountId, Role, Tenant, TenantId, TenantMembership, TenantName, TenantSlug, TenantStatus,
+    AccountId, CustomRights, CustomRoleName, Role, Tenant, TenantId, TenantMembership, TenantName,
+    TenantSlug, TenantStatus,
 };
 use uuid::Uuid;
 
@@ -267,13 +268,25 @@ struct MembershipRow {
     role_version: i32,
     #[diesel(sql_type = Text)]
     status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    custom_role: Option<String>,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    permissions: Option<Vec<String>>,
 }
 
 impl TryFrom<MembershipRow> for TenantMembership {
     type Error = Error;
 
     fn try_from(row: MembershipRow) -> Result<Self, Error> {
+        let custom_role = match row.custom_role {
+            Some(name) => Some(CustomRights {
+                name: CustomRoleName::try_from(name).map_err(Error::unreadable)?,
+                permissions: row.permissions.unwrap_or_default(),
+            }),
+            None => None,
+        };
         Ok(Self {
+            custom_role,
             tenant_id: row.tenant_id.into(),
             slug: row.slug,
             name: row.name,

@@ -37,6 +37,12 @@ pub enum Error {
     /// The tenant takes nobody in without an invitation.
     #[error("the tenant's sign-up is closed")]
     SignupClosed,
+    /// The tenant has a role of this name.
+    #[error("the role's name is taken")]
+    RoleNameTaken,
+    /// Members have the role.
+    #[error("the role is in use")]
+    RoleInUse,
     /// Whatever else happened in or around the transaction.
     #[error(transparent)]
     Database(tenant_db::Error),
@@ -62,8 +68,13 @@ impl From<tenant_db::Error> for Error {
                     | "memberships_tenant_account_key",
                 ) => Self::EmailTaken,
                 Some("tenants_slug_key" | "tenants_subdomain_key") => Self::SlugTaken,
+                Some("roles_tenant_name_key") => Self::RoleNameTaken,
                 _ => Self::Database(error),
             },
+            tenant_db::Error::Query(DieselError::DatabaseError(
+                DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation,
+                info,
+            )) if info.constraint_name() == Some("memberships_custom_role_fkey") => Self::RoleInUse,
             _ => Self::Database(error),
         }
     }
@@ -72,6 +83,11 @@ impl From<tenant_db::Error> for Error {
 impl Error {
     pub(crate) fn session_revoked() -> Self {
         Self::Database(tenant_db::Error::SessionRevoked)
+    }
+
+    /// What is in the database and cannot be there.
+    pub(crate) fn unreadable(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::from(DieselError::DeserializationError(Box::new(cause)))
     }
 }
 
@@ -83,5 +99,5 @@ impl From<DieselError> for Error {
 
 /// A word in the database that the code does not know: a migration ran ahead of this binary.
 pub(crate) fn unknown_word(word: domain::UnknownWord) -> Error {
-    Error::from(DieselError::DeserializationError(Box::new(word)))
+    Error::unreadable(word)
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod chores;
+mod key;
 mod links;
 mod queue;
 mod session;

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod api_keys;
 pub mod bootstrap;
 pub mod catalog;
 pub mod demo;
@@ -28,6 +29,7 @@ pub mod memberships;
 pub mod migrations;
 pub mod outbox;
 pub mod projects;
+pub mod roles;
 pub mod tenants;
 
 mod account_mails;

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use diesel::declare_sql_function;
 use diesel::prelude::*;
 use domain::{
-    AccountId, Email, FullName, Membership, MembershipChanges, MembershipId, MembershipStatus, Role,
+    AccountId, CustomRoleName, Email, FullName, GrantedRole, Membership, MembershipChanges,
+    MembershipId, MembershipStatus, RoleId,
 };
 use tenant_db::TenantConn;
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
-use crate::schema::memberships;
+use crate::schema::{memberships, roles};
 
 #[declare_sql_function]
 extern "SQL" {
@@ -54,21 +55,31 @@ pub fn list(
     after: Option<MembershipId>,
     limit: i64,
 ) -> Result<Vec<Membership>, Error> {
-    let mut query = memberships::table
+    let mut query = with_role_names()
         .filter(memberships::tenant_id.eq(conn.tenant()))
         .filter(memberships::removed_at.is_null())
         .order(memberships::id.desc())
         .limit(limit)
-        .select(Row::as_select())
+        .select((Row::as_select(), roles::name.nullable()))
         .into_boxed();
     if let Some(after) = after {
         query = query.filter(memberships::id.lt(after.uuid()));
     }
     query
-        .load(conn)?
+        .load::<(Row, Option<String>)>(conn)?
         .into_iter()
-        .map(TryInto::try_into)
+        .map(|(row, role_name)| row.read(role_name))
         .collect()
+}
+
+/// Members, each beside the custom role that it has.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn with_role_names() -> _ {
+    memberships::table.left_join(
+        roles::table.on(roles::tenant_id
+            .eq(memberships::tenant_id)
+            .and(roles::id.nullable().eq(memberships::custom_role_id))),
+    )
 }
 
 /// One member.
@@ -76,12 +87,30 @@ pub fn list(
 /// # Errors
 /// [`Error::NotFound`] when the tenant has none with this id.
 pub fn find(conn: &mut TenantConn<'_>, id: MembershipId) -> Result<Membership, Error> {
-    memberships::table
+    let (row, role_name): (Row, Option<String>) = with_role_names()
+        .filter(memberships::tenant_id.eq(conn.tenant()))
+        .filter(memberships::id.eq(id.uuid()))
+        .filter(memberships::removed_at.is_null())
+        .select((Row::as_select(), roles::name.nullable()))
+        .first(conn)?;
+    row.read(role_name)
+}
+
+/// What a member has been granted, its row locked until the transaction ends.
+///
+/// # Errors
+/// [`Error::NotFound`] when the tenant has none with this id.
+pub fn lock_role(conn: &mut TenantConn<'_>, id: MembershipId) -> Result<GrantedRole, Error> {
+    let (base, custom): (String, Option<Uuid>) = memberships::table
         .find((conn.tenant(), id.uuid()))
         .filter(memberships::removed_at.is_null())
-        .select(Row::as_select())
-        .first(conn)?
-        .try_into()
+        .select((memberships::role, memberships::custom_role_id))
+        .for_no_key_update()
+        .first(conn)?;
+    Ok(GrantedRole {
+        base: base.parse().map_err(unknown_word)?,
+        custom: custom.map(RoleId::from_uuid),
+    })
 }
 
 /// A managed account of this tenant with a membership in `role`. The database refuses a caller
@@ -94,7 +123,7 @@ pub fn insert_managed(
     email: &Email,
     full_name: &FullName,
     password_hash: &PasswordHash,
-    role: Role,
+    role: GrantedRole,
 ) -> Result<Membership, Error> {
     let id: Uuid = diesel::select(create_managed_account(
         email.as_str(),
@@ -102,11 +131,14 @@ pub fn insert_managed(
         password_hash.as_str(),
     ))
     .get_result(conn)?;
-    diesel::update(memberships::table.find((conn.tenant(), id)))
-        .set(memberships::role.eq(role.as_str()))
+    let row: Row = diesel::update(memberships::table.find((conn.tenant(), id)))
+        .set((
+            memberships::role.eq(role.base.as_str()),
+            memberships::custom_role_id.eq(role.custom.map(RoleId::uuid)),
+        ))
         .returning(Row::as_returning())
-        .get_result(conn)?
-        .try_into()
+        .get_result(conn)?;
+    with_role_name(conn, row)
 }
 
 /// Changes a member; without changes, it is left as it is. The database refuses a caller below
@@ -122,19 +154,20 @@ pub fn update(
     if changes.is_empty() {
         return find(conn, id);
     }
-    diesel::update(memberships::table.find((conn.tenant(), id.uuid())))
+    let row: Row = diesel::update(memberships::table.find((conn.tenant(), id.uuid())))
         .filter(memberships::removed_at.is_null())
         .set((
             Changes {
                 full_name: changes.full_name.as_ref().map(|name| name.as_str()),
-                role: changes.role.map(Role::as_str),
+                role: changes.role.map(|role| role.base.as_str()),
+                custom_role_id: changes.role.map(|role| role.custom.map(RoleId::uuid)),
                 status: changes.status.map(MembershipStatus::as_str),
             },
             memberships::updated_at.eq(diesel::dsl::now),
         ))
         .returning(Row::as_returning())
-        .get_result(conn)?
-        .try_into()
+        .get_result(conn)?;
+    with_role_name(conn, row)
 }
 
 /// Changes the caller's own name in the tenant, whatever their role.
@@ -180,29 +213,44 @@ struct Row {
     email: String,
     full_name: String,
     role: String,
+    custom_role_id: Option<Uuid>,
     status: String,
     role_version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-impl TryFrom<Row> for Membership {
-    type Error = Error;
-
-    fn try_from(row: Row) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id.into(),
-            tenant_id: row.tenant_id.into(),
-            account_id: row.account_id.map(Into::into),
-            email: row.email,
-            full_name: row.full_name,
-            role: row.role.parse().map_err(unknown_word)?,
-            status: row.status.parse().map_err(unknown_word)?,
-            role_version: row.role_version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+impl Row {
+    fn read(self, role_name: Option<String>) -> Result<Membership, Error> {
+        let custom_role = role_name.map(CustomRoleName::try_from).transpose();
+        Ok(Membership {
+            id: self.id.into(),
+            tenant_id: self.tenant_id.into(),
+            account_id: self.account_id.map(Into::into),
+            email: self.email,
+            full_name: self.full_name,
+            role: self.role.parse().map_err(unknown_word)?,
+            custom_role: custom_role.map_err(Error::unreadable)?,
+            status: self.status.parse().map_err(unknown_word)?,
+            role_version: self.role_version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
         })
     }
+}
+
+/// A row that was just written, which cannot be joined with its role.
+fn with_role_name(conn: &mut TenantConn<'_>, row: Row) -> Result<Membership, Error> {
+    let role_name = match row.custom_role_id {
+        Some(id) => Some(
+            roles::table
+                .find((conn.tenant(), id))
+                .select(roles::name)
+                .first(conn)?,
+        ),
+        None => None,
+    };
+    row.read(role_name)
 }
 
 #[derive(AsChangeset)]
@@ -210,5 +258,6 @@ impl TryFrom<Row> for Membership {
 struct Changes<'a> {
     full_name: Option<&'a str>,
     role: Option<&'a str>,
+    custom_role_id: Option<Option<Uuid>>,
     status: Option<&'a str>,
 }

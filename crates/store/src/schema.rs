@@ -44,6 +44,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_keys (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        prefix -> Text,
+        hash -> Bytea,
+        role -> Text,
+        scopes -> Array<Nullable<Text>>,
+        created_by -> Uuid,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     credentials (account_id) {
         account_id -> Uuid,
         password_hash -> Text,
@@ -80,6 +96,7 @@ diesel::table! {
         removed_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        custom_role_id -> Nullable<Uuid>,
     }
 }
 
@@ -114,6 +131,18 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    roles (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        based_on -> Text,
+        permissions -> Array<Nullable<Text>>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -159,6 +188,7 @@ diesel::table! {
 
 diesel::joinable!(account_tokens -> accounts (account_id));
 diesel::joinable!(accounts -> tenants (home_tenant_id));
+diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
 diesel::joinable!(jobs -> tenants (tenant_id));
 diesel::joinable!(memberships -> accounts (account_id));
@@ -166,6 +196,7 @@ diesel::joinable!(memberships -> tenants (tenant_id));
 diesel::joinable!(operators -> accounts (account_id));
 diesel::joinable!(projects -> tenants (tenant_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(roles -> tenants (tenant_id));
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(sessions -> tenants (tenant_id));
 
@@ -173,12 +204,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     account_mails,
     account_tokens,
     accounts,
+    api_keys,
     credentials,
     jobs,
     memberships,
     operators,
     projects,
     refresh_tokens,
+    roles,
     schedule,
     sessions,
     tenants,

@@ -34,6 +34,9 @@ pub enum Error {
     /// TN008: the actor's role may not write there.
     #[error("the role may not write")]
     RoleMayNotWrite,
+    /// TN009: the key that the context names is not good, or not any more.
+    #[error("the key was refused")]
+    KeyRefused,
     /// A row for another tenant was refused by Row-Level Security: a defect of the caller,
     /// counted as a violation.
     #[error("a row of another tenant was refused")]
@@ -105,6 +108,7 @@ impl From<DieselError> for Error {
             Some("TN006") => Self::Tainted,
             Some("TN007") => Self::NotAMember,
             Some("TN008") => Self::RoleMayNotWrite,
+            Some("TN009") => Self::KeyRefused,
             // Diesel shows neither 42501 nor 57014; `verify` checks lc_messages.
             _ if info.message().contains("row-level security policy") => Self::Violation(error),
             _ if info.message().starts_with("canceling statement due to") => Self::Timeout(error),

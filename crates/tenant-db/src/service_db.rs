@@ -2,8 +2,11 @@
 //! sessions. Rows of tenants are not to be had here: its role has no context and no rights on
 //! them.
 
+use std::cell::RefCell;
+
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
+use diesel::result::QueryResult;
 use secrecy::SecretString;
 
 use crate::error::{Error, lost};
@@ -51,6 +54,19 @@ impl ServiceDb {
         answer(self.pool.submit(move |pool| transaction(pool, work))).await
     }
 
+    /// Runs `statement` on a thread of this pool as a transaction by itself: one round trip, where
+    /// [`run`](Self::run) makes three. A statement that found its connection dead runs again on
+    /// another one.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::EndedEarly`] when it left a transaction open, which is rolled back.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        statement: impl Fn(&mut PgConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        answer(self.pool.submit(move |pool| single(pool, statement))).await
+    }
+
     /// [`run`](Self::run) for commands: blocks the calling thread.
     ///
     /// # Errors
@@ -65,6 +81,27 @@ impl ServiceDb {
     {
         answer_blocking(self.pool.submit(move |pool| transaction(pool, work)))
     }
+}
+
+fn single<T>(
+    pool: &Pool,
+    statement: impl Fn(&mut PgConnection) -> QueryResult<T>,
+) -> Result<T, Error> {
+    let answered = RefCell::new(None);
+    let mut session = pool.begin(|session| {
+        let value = guarded(|| Ok::<_, Error>(statement(&mut session.conn)));
+        answered.replace(Some(match value {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(e)) => return Err(BeginError::Refused(e)),
+            Err(panicked) => Err(panicked),
+        }));
+        Ok(())
+    })?;
+    if depth(&mut session.conn).is_some() {
+        session.broken = true;
+        return Err(Error::EndedEarly);
+    }
+    answered.into_inner().unwrap_or(Err(Error::Panicked))
 }
 
 fn transaction<T, E: From<Error>>(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use auth::Principal;
+use auth::{Principal, UserPrincipal};
 use chrono::Utc;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
@@ -24,13 +24,14 @@ struct Row {
 }
 
 /// Who the server believes this caller to be.
-pub(crate) fn principal(caller: &Caller) -> Principal {
+pub(crate) fn principal(caller: &Caller) -> UserPrincipal {
     access_tokens().verify(caller.token(), Utc::now()).unwrap()
 }
 
-fn context(caller: &Caller) -> Context {
-    let principal = principal(caller);
-    store::context(&principal, principal.tenant.as_ref().unwrap())
+/// What the server would seal for this caller.
+pub(crate) fn context(caller: &Caller) -> Context {
+    let tenant = principal(caller).tenant.unwrap();
+    store::context(&Principal::User(principal(caller)), &tenant)
 }
 
 fn tenant(caller: &Caller) -> Uuid {
@@ -130,7 +131,8 @@ async fn a_context_of_another_tenant_is_refused_by_the_database() {
     let (app, alice, bob) = TestApp::two_tenants().await;
     let _ = bob.create_project("Globex").await;
     // What a bug that mixes two requests up would seal: one caller, the other's tenant.
-    let mixed_up = store::context(&principal(&alice), principal(&bob).tenant.as_ref().unwrap());
+    let theirs = principal(&bob).tenant.unwrap();
+    let mixed_up = store::context(&Principal::User(principal(&alice)), &theirs);
     let refused = app
         .tenants()
         .run(mixed_up, |conn| query("SELECT * FROM projects", conn))

@@ -1,7 +1,7 @@
 //! Access tokens: what is none, what was one, and what one was worth a moment ago. Nothing is
 //! cached: every change in the database counts with the next request.
 
-use auth::{AccessTokenSettings, AccessTokens, Principal, SigningKey};
+use auth::{AccessTokenSettings, AccessTokens, SigningKey, UserPrincipal};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{Duration, Utc};
 use domain::Role;
@@ -118,7 +118,7 @@ async fn assert_refused_in_tenant(caller: &Caller, status: u16, code: &str) {
     }
 }
 
-fn issue(principal: &Principal) -> String {
+fn issue(principal: &UserPrincipal) -> String {
     access_tokens().issue(principal, Utc::now()).unwrap()
 }
 
@@ -275,16 +275,16 @@ async fn a_token_of_our_own_key_that_claims_too_much_is_refused_by_the_database(
     promoted.tenant.as_mut().unwrap().role = Role::Owner;
     let mut newer = of_viewer.clone();
     newer.tenant.as_mut().unwrap().role_version += 1;
-    let moved = Principal {
+    let moved = UserPrincipal {
         tenant: of_bob.tenant.clone(),
         ..of_alice.clone()
     };
-    let borrowed_session = Principal {
+    let borrowed_session = UserPrincipal {
         session: of_bob.session,
         tenant: of_bob.tenant.clone(),
         ..of_alice.clone()
     };
-    let borrowed_account = Principal {
+    let borrowed_account = UserPrincipal {
         account: of_bob.account,
         tenant: of_bob.tenant.clone(),
         ..of_alice.clone()
@@ -348,7 +348,7 @@ async fn a_session_that_moved_to_another_tenant_leaves_its_old_tokens_behind() {
         );
         assert_refused(&alice, 401, "token_stale", INVALID).await;
     }
-    let nowhere = Principal {
+    let nowhere = UserPrincipal {
         tenant: None,
         ..who.clone()
     };

@@ -5,7 +5,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use chrono::{DateTime, Utc};
-use domain::{AccountId, FullName, MembershipId, Role, TenantId};
+use domain::{AccountId, FullName, MembershipId, TenantId};
 use serde::{Deserialize, Serialize};
 use store::SignedIn;
 use utoipa::ToSchema;
@@ -44,8 +44,9 @@ struct StandingView {
     id: TenantId,
     slug: String,
     name: String,
-    #[schema(schema_with = crate::openapi::role)]
-    role: Role,
+    /// Built-in or of the tenant's own making.
+    #[schema(example = "member")]
+    role: String,
     #[schema(value_type = Uuid)]
     membership_id: MembershipId,
 }
@@ -64,7 +65,7 @@ impl From<&SignedIn> for AccountView {
                 id: tenant.tenant_id,
                 slug: tenant.slug.clone(),
                 name: tenant.name.clone(),
-                role: tenant.role,
+                role: tenant.role_name().to_owned(),
                 membership_id: tenant.membership_id,
             }),
         }

@@ -1,7 +1,7 @@
 //! `/users/me/tenants`: where the account can switch to.
 
 use actix_web::web::Data;
-use domain::{MembershipId, Role, TenantId, TenantMembership, TenantStatus};
+use domain::{MembershipId, TenantId, TenantMembership, TenantStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,8 +22,9 @@ pub(crate) struct MyTenantView {
     id: TenantId,
     slug: String,
     name: String,
-    #[schema(schema_with = crate::openapi::role)]
-    role: Role,
+    /// Built-in or of the tenant's own making.
+    #[schema(example = "member")]
+    role: String,
     /// Of the tenant: only an active one can be switched to.
     #[schema(schema_with = crate::openapi::tenant_status)]
     status: TenantStatus,
@@ -35,9 +36,9 @@ impl From<TenantMembership> for MyTenantView {
     fn from(membership: TenantMembership) -> Self {
         Self {
             id: membership.tenant_id,
+            role: membership.role_name().to_owned(),
             slug: membership.slug,
             name: membership.name,
-            role: membership.role,
             status: membership.tenant_status,
             membership_id: membership.membership_id,
         }

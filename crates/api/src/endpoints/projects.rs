@@ -1,7 +1,7 @@
 //! `/projects`: what a tenant works on.
 
 use actix_web::{HttpResponse, web::Data};
-use auth::{Permission, role_permits};
+use auth::Permission;
 use chrono::{DateTime, Utc};
 use domain::{
     Description, MembershipId, NewProject, Project, ProjectChanges, ProjectId, ProjectName,
@@ -222,7 +222,7 @@ pub(crate) async fn find(
     Ok(Versioned::ok(tag(&project), project.into()))
 }
 
-/// A new project, owned by the caller.
+/// A new project, owned by the caller; by the key's maker where a key makes it.
 #[utoipa::path(
     post, path = "/api/v1/projects", tag = "projects", operation_id = "create_project", security(("bearer" = [])),
     request_body = CreateProject,
@@ -237,7 +237,7 @@ pub(crate) async fn create(
     services: Data<Services>,
 ) -> Result<Versioned<ProjectView>, ApiError> {
     let new: NewProject = body.try_into()?;
-    let account = caller.principal().account;
+    let account = caller.principal().account();
     let project = services
         .tenants
         .run(caller.context(), move |conn| {
@@ -290,10 +290,10 @@ pub(crate) async fn delete(
     if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let reach = if role_permits(caller.tenant().role, Permission::ProjectsDelete) {
+    let reach = if caller.principal().permits(Permission::ProjectsDelete) {
         Reach::All
     } else {
-        Reach::Own(caller.principal().account)
+        Reach::Own(caller.principal().account())
     };
     services
         .tenants
@@ -342,9 +342,7 @@ fn shown(
     deleted: Option<bool>,
 ) -> Result<Shown, ApiError> {
     match deleted {
-        Some(true) if role_permits(caller.tenant().role, Permission::ProjectsRestore) => {
-            Ok(Shown::Deleted)
-        }
+        Some(true) if caller.principal().permits(Permission::ProjectsRestore) => Ok(Shown::Deleted),
         Some(true) => Err(ApiError::Forbidden),
         Some(false) | None => Ok(Shown::Standing),
     }

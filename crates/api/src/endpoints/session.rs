@@ -149,6 +149,7 @@ pub(crate) async fn logout(
         (Ok(caller), _) => {
             Proof::AccessToken(caller.principal().account, caller.principal().session)
         }
+        (Err(refusal @ ApiError::KeyNotAllowed), _) => return Err(refusal),
         (Err(_), Some(refresh_token)) => Proof::RefreshToken(parse(&refresh_token)?.hash()),
         (Err(refusal), None) => return Err(refusal),
     };

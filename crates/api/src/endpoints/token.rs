@@ -5,7 +5,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use auth::RefreshToken;
-use domain::{Role, TenantId};
+use domain::TenantId;
 use serde::Serialize;
 use store::SignedIn;
 use utoipa::ToSchema;
@@ -37,8 +37,9 @@ struct TenantView {
     id: TenantId,
     slug: String,
     name: String,
-    #[schema(schema_with = crate::openapi::role)]
-    role: Role,
+    /// Built-in or of the tenant's own making.
+    #[schema(example = "member")]
+    role: String,
 }
 
 /// The answer that hands out a refresh token, and an access token that says where the session stands.
@@ -58,7 +59,7 @@ pub(crate) fn answer(
             id: tenant.tenant_id,
             slug: tenant.slug.clone(),
             name: tenant.name.clone(),
-            role: tenant.role,
+            role: tenant.role_name().to_owned(),
         }),
     };
     Ok(HttpResponse::build(status)

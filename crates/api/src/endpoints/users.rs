@@ -5,21 +5,23 @@ use actix_web::{
     http::header,
     web::{Data, Json},
 };
-use auth::{Password, Permission, role_permits};
+use auth::{Password, Permission, PermissionSet, Principal};
 use chrono::{DateTime, Utc};
 use domain::{
-    Email, FullName, Membership, MembershipChanges, MembershipId, MembershipStatus, Role,
+    Email, FullName, GrantedRole, Membership, MembershipChanges, MembershipId, MembershipStatus,
+    RoleName,
 };
 use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
-use std::convert::Infallible;
 use store::memberships;
 use utoipa::ToSchema;
 
+use super::NoFilters;
 use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
     extract::{Body, Patch, PathId},
+    grant,
     list::{List, ListQuery, PageParams},
     openapi::{
         CreateUserProblems, DeleteUserProblems, FindProblems, ListProblems, UpdateUserProblems,
@@ -37,9 +39,9 @@ pub(crate) struct CreateUser {
     email: String,
     #[schema(example = "Vera Voss", min_length = 1, max_length = 200)]
     full_name: String,
-    /// At most the caller's own.
-    #[schema(schema_with = crate::openapi::role)]
-    role: Role,
+    /// A role's name, built-in or not; at most what the caller may do.
+    #[schema(example = "member")]
+    role: String,
     /// At least 8 characters, at most 71 bytes.
     #[schema(example = "securepass123", min_length = 8, max_length = 71)]
     password: Option<String>,
@@ -48,7 +50,7 @@ pub(crate) struct CreateUser {
 struct ManagedAccount {
     email: Email,
     full_name: FullName,
-    role: Role,
+    role: RoleName,
     password: Password,
 }
 
@@ -59,6 +61,7 @@ impl TryFrom<CreateUser> for ManagedAccount {
         let mut v = Validation::new();
         let email = v.parse("/email", Email::parse(&body.email));
         let full_name = v.parse("/full_name", FullName::parse(&body.full_name));
+        let role = v.parse("/role", RoleName::parse(&body.role));
         let password = match &body.password {
             Some(password) => v.parse("/password", Password::parse_new(password)),
             None => {
@@ -74,7 +77,7 @@ impl TryFrom<CreateUser> for ManagedAccount {
             Some(Self {
                 email: email?,
                 full_name: full_name?,
-                role: body.role,
+                role: role?,
                 password: password?,
             })
         })
@@ -89,8 +92,9 @@ pub(crate) struct UserView {
     id: MembershipId,
     email: String,
     full_name: String,
-    #[schema(schema_with = crate::openapi::role)]
-    role: Role,
+    /// Built-in or of the tenant's own making.
+    #[schema(example = "member")]
+    role: String,
     #[schema(schema_with = crate::openapi::membership_status)]
     status: MembershipStatus,
     is_active: bool,
@@ -103,9 +107,9 @@ impl From<Membership> for UserView {
         Self {
             id: member.id,
             is_active: member.is_active(),
+            role: member.role_name().to_owned(),
             email: member.email,
             full_name: member.full_name,
-            role: member.role,
             status: member.status,
             created_at: member.created_at,
             updated_at: member.updated_at,
@@ -124,33 +128,46 @@ pub(crate) struct UserListView {
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoFilters {}
-
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchUser {
     #[serde(default)]
     #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
     full_name: Patchable<String>,
-    /// At most the caller's own.
+    /// A role's name, built-in or not; at most what the caller may do.
     #[serde(default)]
-    #[schema(schema_with = crate::openapi::role, required = false)]
-    role: Patchable<Role>,
+    #[schema(value_type = String, required = false, example = "member")]
+    role: Patchable<String>,
     /// `active` or `suspended`.
     #[serde(default)]
     #[schema(schema_with = crate::openapi::membership_status, required = false)]
     status: Patchable<MembershipStatus>,
 }
 
-impl TryFrom<PatchUser> for MembershipChanges {
+/// What a patch says, before its role is looked up.
+struct UserChanges {
+    full_name: Option<FullName>,
+    role: Option<RoleName>,
+    status: Option<MembershipStatus>,
+}
+
+impl UserChanges {
+    fn with_role(self, role: Option<GrantedRole>) -> MembershipChanges {
+        MembershipChanges {
+            full_name: self.full_name,
+            role,
+            status: self.status,
+        }
+    }
+}
+
+impl TryFrom<PatchUser> for UserChanges {
     type Error = ApiError;
 
     fn try_from(body: PatchUser) -> Result<Self, ApiError> {
         let mut v = Validation::new();
         let full_name = v.change("/full_name", body.full_name, |text| FullName::parse(&text));
-        let role = v.change("/role", body.role, Ok::<_, Infallible>);
+        let role = v.change("/role", body.role, |text| RoleName::parse(&text));
         let status = v.change("/status", body.status, |status| match status {
             MembershipStatus::Invited => Err("must be active or suspended"),
             status => Ok(status),
@@ -230,13 +247,16 @@ pub(crate) async fn create(
         role,
         password,
     } = body.try_into()?;
-    if !caller.tenant().role.may_grant(role) {
-        return Err(ApiError::Forbidden);
+    let principal = caller.principal().clone();
+    if let RoleName::BuiltIn(role) = role {
+        // Before the password costs anything.
+        grant::within(&principal, &PermissionSet::of(role))?;
     }
     let hash = services.passwords.hash(password).await?;
     let member = services
         .tenants
         .run(caller.context(), move |conn| {
+            let role = grant::role(conn, &principal, &role)?;
             let member = memberships::insert_managed(conn, &email, &full_name, &hash, role)?;
             let membership_id = member.id;
             Outbox::enqueue(conn, &TenantJob::WelcomeMember { membership_id })?;
@@ -266,20 +286,21 @@ pub(crate) async fn update(
     Patch(body): Patch<PatchUser>,
     services: Data<Services>,
 ) -> Result<Json<UserView>, ApiError> {
-    let changes: MembershipChanges = body.try_into()?;
-    let account = caller.principal().account;
-    let is_admin = role_permits(caller.tenant().role, Permission::UsersWrite);
+    let changes: UserChanges = body.try_into()?;
+    let principal = caller.principal().clone();
     let member = services
         .tenants
         .run(caller.context(), move |conn| {
-            if is_admin {
-                return Ok(memberships::update(conn, id, &changes)?);
+            if principal.permits(Permission::UsersWrite) {
+                let role = match &changes.role {
+                    Some(name) => Some(grant::role(conn, &principal, name)?),
+                    None => None,
+                };
+                grant::member(conn, &principal, id)?;
+                return Ok(memberships::update(conn, id, &changes.with_role(role))?);
             }
             let member = memberships::find(conn, id)?;
-            if member.account_id != Some(account)
-                || changes.role.is_some()
-                || changes.status.is_some()
-            {
+            if !is_self(&member, &principal) || changes.role.is_some() || changes.status.is_some() {
                 return Err(ApiError::Forbidden);
             }
             match &changes.full_name {
@@ -303,15 +324,15 @@ pub(crate) async fn delete(
     PathId(id): PathId<MembershipId>,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let account = caller.principal().account;
-    let is_admin = role_permits(caller.tenant().role, Permission::UsersWrite);
+    let principal = caller.principal().clone();
     services
         .tenants
         .run(caller.context(), move |conn| {
             let member = memberships::find(conn, id)?;
-            if member.account_id == Some(account) {
+            if is_self(&member, &principal) {
                 memberships::leave(conn)?;
-            } else if is_admin {
+            } else if principal.permits(Permission::UsersWrite) {
+                grant::member(conn, &principal, id)?;
                 memberships::delete(conn, id)?;
             } else {
                 return Err(ApiError::Forbidden);
@@ -320,4 +341,10 @@ pub(crate) async fn delete(
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whether the member is the person who asks. A key is nobody's self, not its maker's either.
+fn is_self(member: &Membership, caller: &Principal) -> bool {
+    let person = caller.user().map(|user| user.account);
+    person.is_some() && person == member.account_id
 }

@@ -15,7 +15,7 @@ use api::{
     require,
     routes::{self, at},
 };
-use auth::{AccessTokenSettings, AccessTokens, Principal, SigningKey, TenantClaim};
+use auth::{AccessTokenSettings, AccessTokens, SigningKey, TenantClaim, UserPrincipal};
 use chrono::Utc;
 use domain::{AccountId, Email, ProjectId, ProjectName, Role, SessionId, TenantId};
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
@@ -122,14 +122,14 @@ impl TestApp {
         String::from_utf8(answer).unwrap()
     }
 
-    pub(crate) fn token(&self, principal: &Principal) -> String {
+    pub(crate) fn token(&self, principal: &UserPrincipal) -> String {
         self.state
             .access_tokens
             .issue(principal, Utc::now())
             .unwrap()
     }
 
-    pub(crate) fn expired_token(&self, principal: &Principal) -> String {
+    pub(crate) fn expired_token(&self, principal: &UserPrincipal) -> String {
         let then = Utc::now() - chrono::TimeDelta::days(1);
         self.state.access_tokens.issue(principal, then).unwrap()
     }
@@ -180,20 +180,21 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     }
 }
 
-pub(crate) fn principal(tenant: Option<TenantClaim>) -> Principal {
-    Principal {
+pub(crate) fn principal(tenant: Option<TenantClaim>) -> UserPrincipal {
+    UserPrincipal {
         account: AccountId::generate(),
         session: SessionId::generate(),
         tenant,
     }
 }
 
-pub(crate) fn member(role: Role) -> Principal {
+pub(crate) fn member(role: Role) -> UserPrincipal {
     principal(Some(TenantClaim {
         id: TenantId::generate(),
         slug: "acme".to_owned(),
         role,
         role_version: 1,
+        custom_role: None,
     }))
 }
 

@@ -1,11 +1,11 @@
 //! Lists, page by page.
 
 use crate::app::{Answer, NUMBERS, TestApp, member, send};
-use auth::Principal;
+use auth::UserPrincipal;
 use domain::Role;
 use serde_json::json;
 
-async fn get(app: &TestApp, caller: &Principal, path: &str) -> Answer {
+async fn get(app: &TestApp, caller: &UserPrincipal, path: &str) -> Answer {
     send(app.request("GET", path).bearer_auth(app.token(caller))).await
 }
 

@@ -32,8 +32,8 @@ fn tokens() -> AccessTokens {
     tokens_under(vec![key("1", SECRET)])
 }
 
-fn principal() -> Principal {
-    Principal {
+fn principal() -> UserPrincipal {
+    UserPrincipal {
         account: AccountId::generate(),
         session: SessionId::generate(),
         tenant: Some(TenantClaim {
@@ -41,6 +41,7 @@ fn principal() -> Principal {
             slug: "dunder-mifflin".to_owned(),
             role: Role::Admin,
             role_version: 3,
+            custom_role: None,
         }),
     }
 }
@@ -54,7 +55,7 @@ fn claims_of(token: &str) -> Value {
 fn what_was_issued_is_verified() {
     for principal in [
         principal(),
-        Principal {
+        UserPrincipal {
             tenant: None,
             ..principal()
         },
@@ -86,7 +87,7 @@ fn a_token_carries_these_claims() {
     );
     let unsettled = tokens()
         .issue(
-            &Principal {
+            &UserPrincipal {
                 tenant: None,
                 ..principal
             },

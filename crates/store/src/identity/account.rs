@@ -1,6 +1,6 @@
 //! What somebody who is signed in sees and changes of the own account, in a tenant or in none.
 
-use auth::{PasswordHash, Principal};
+use auth::{PasswordHash, UserPrincipal};
 use diesel::PgConnection;
 use domain::{
     AccountId, FullName, MembershipStatus, Session, SessionId, Tenant, TenantId, TenantMembership,
@@ -32,8 +32,8 @@ pub enum Slug {
     Suggested(TenantSlug),
 }
 
-impl From<&Principal> for Caller {
-    fn from(principal: &Principal) -> Self {
+impl From<&UserPrincipal> for Caller {
+    fn from(principal: &UserPrincipal) -> Self {
         Self {
             account: principal.account,
             session: principal.session,

@@ -1,0 +1,57 @@
+//! API keys: whom a presented one speaks for. Asked once, before any parameter of a handler is read,
+//! so that the caller is checked first whatever else is wrong with a request.
+
+use actix_web::{
+    Error, HttpMessage as _, HttpRequest,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::Next,
+    web::Data,
+};
+use auth::{KeyPrincipal, KeySecret};
+use chrono::Utc;
+
+use crate::{authenticate::bearer_token, error::ApiError, services::Services};
+
+/// What the key of this request stands for; `None` for one that is not good.
+pub(crate) struct PresentedKey(Option<KeyPrincipal>);
+
+impl PresentedKey {
+    pub(crate) fn of(request: &HttpRequest) -> Option<KeyPrincipal> {
+        let extensions = request.extensions();
+        extensions.get::<Self>()?.0.clone()
+    }
+}
+
+/// The middleware inside of `frame`. Costs a round trip where a key is shown to a route of the API,
+/// and nothing elsewhere.
+pub(crate) async fn look_up(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
+    match find(request.request()).await {
+        Ok(Some(key)) => drop(request.extensions_mut().insert(key)),
+        Ok(None) => {}
+        Err(error) => return Ok(request.error_response(error)),
+    }
+    next.call(request).await
+}
+
+async fn find(request: &HttpRequest) -> Result<Option<PresentedKey>, ApiError> {
+    let is_ours = request
+        .match_pattern()
+        .is_some_and(|route| route.starts_with("/api/"));
+    let Ok(token) = bearer_token(request) else {
+        return Ok(None);
+    };
+    if !is_ours || !KeySecret::is_meant(token) {
+        return Ok(None);
+    }
+    let services = request
+        .app_data::<Data<Services>>()
+        .ok_or_else(|| ApiError::internal("the app has no Services"))?;
+    // For what is malformed nobody's key is looked up: a refusal shall not tell by its time why.
+    let presented = KeySecret::parse(token).unwrap_or_else(|_| KeySecret::generate());
+    let found = services.identity.find_key(&presented, Utc::now()).await?;
+    Ok(Some(PresentedKey(found)))
+}
