@@ -79,7 +79,8 @@ CREATE TRIGGER roles_refuse_keys BEFORE INSERT OR UPDATE OR DELETE ON roles
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_directory;
 
--- Every token that carries the role is stale from here on.
+-- Every token that carries the role is stale from here on. A new base does it
+-- by itself: the foreign key hands it on, as a change of each member's role.
 CREATE FUNCTION directory.role_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -111,6 +112,6 @@ SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_owner;
 
 CREATE TRIGGER roles_changed AFTER UPDATE ON roles
-    FOR EACH ROW EXECUTE FUNCTION directory.role_changed();
+    FOR EACH ROW WHEN (OLD.based_on = NEW.based_on) EXECUTE FUNCTION directory.role_changed();
 
 SET LOCAL ROLE NONE;

@@ -140,6 +140,27 @@ impl Caller {
             .await
     }
 
+    /// A new key with these scopes: its id, and the program that holds it.
+    ///
+    /// # Panics
+    /// When the caller may not make one.
+    pub async fn create_key(&self, scopes: &[&str]) -> (String, Self) {
+        let body = json!({ "name": "a program", "scopes": scopes });
+        let made = self.post("/api/v1/api-keys", body).await.expect(201);
+        let key = made.json()["key"].as_str().unwrap().to_owned();
+        (made.id(), self.with_token(key))
+    }
+
+    /// A new role, and a managed account that has it, signed in.
+    ///
+    /// # Panics
+    /// When the caller may not make them.
+    pub async fn colleague_with(&self, name: &str, based_on: &str, permissions: &[&str]) -> Self {
+        let role = json!({ "name": name, "based_on": based_on, "permissions": permissions });
+        drop(self.post("/api/v1/roles", role).await.expect(201));
+        self.colleague(name).await
+    }
+
     /// Signs in.
     ///
     /// # Panics

@@ -66,11 +66,15 @@ async fn a_refused_login_asks_as_much_for_somebody_unknown_as_for_somebody_known
 
 /// Every list, and one thing of each kind: path and round trips. In a tenant's context they are
 /// prologue, query, COMMIT; an account's are BEGIN, the session, the query, COMMIT.
-const READS: [(&str, usize); 6] = [
+const READS: [(&str, usize); 10] = [
     ("/api/v1/projects/{project}", 3),
     ("/api/v1/projects?limit=100", 3),
     ("/api/v1/users/{user}", 3),
     ("/api/v1/users?limit=100", 3),
+    ("/api/v1/roles?limit=100", 3),
+    ("/api/v1/roles/{role}", 3),
+    ("/api/v1/api-keys?limit=100", 3),
+    ("/api/v1/api-keys/{key}", 3),
     ("/api/v1/users/me/sessions?limit=100", 4),
     ("/api/v1/users/me/tenants", 4),
 ];
@@ -86,11 +90,13 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
         .as_str()
         .unwrap()
         .to_owned();
+    let body = json!({ "name": "auditor", "based_on": "viewer", "permissions": [] });
+    let role = alice.post("/api/v1/roles", body).await.expect(201).id();
+    let (key, _) = alice.create_key(&["projects:read"]).await;
     let reads = READS.map(|(path, expected)| {
-        (
-            path.replace("{project}", &project).replace("{user}", &user),
-            expected,
-        )
+        let path = path.replace("{project}", &project).replace("{user}", &user);
+        let path = path.replace("{role}", &role).replace("{key}", &key);
+        (path, expected)
     });
     for (path, expected) in &reads {
         assert_eq!(statements_of(&alice, path).await, *expected, "{path}");
@@ -100,6 +106,10 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
         let email = format!("user{number}@acme.example");
         let body = json!({ "email": email, "full_name": "x", "role": "viewer", "password": "correct horse" });
         drop(alice.post("/api/v1/users", body).await.expect(201));
+        let body =
+            json!({ "name": format!("role_{number}"), "based_on": "viewer", "permissions": [] });
+        drop(alice.post("/api/v1/roles", body).await.expect(201));
+        alice.create_key(&["projects:read"]).await;
         let body = json!({ "email": "alice@acme.example", "password": "securepass123", "full_name": "Alice",
             "tenant_slug": format!("tenant-{number}") });
         drop(
@@ -115,6 +125,35 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
             *expected,
             "{path} with many rows"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_key_costs_one_round_trip_more_than_a_token_and_a_bad_one_always_the_same() {
+    let _alone = ALONE.lock().await;
+    set_default_instrumentation(|| Some(Box::new(|event: InstrumentationEvent<'_>| count(&event))))
+        .unwrap();
+    let (app, alice, _) = TestApp::two_tenants().await;
+    let (_, key) = alice.create_key(&["projects:read"]).await;
+    let token = statements_of(&alice, "/api/v1/projects").await;
+    assert_eq!(statements_of(&key, "/api/v1/projects").await, token + 1);
+    // What needs no caller looks up none.
+    assert_eq!(statements_of(&key, "/health").await, 0);
+
+    let (revoked_id, revoked) = alice.create_key(&["projects:read"]).await;
+    let revoked_path = format!("/api/v1/api-keys/{revoked_id}");
+    drop(alice.delete(&revoked_path).await.expect(204));
+    let text = key.token();
+    let mixed = format!("{}{}", &text[..15], &revoked.token()[15..]);
+    for bad in [revoked.token(), "rh_nonsense", &mixed, &text[..63]] {
+        let caller = app.stranger().with_token(bad);
+        let mut least = usize::MAX;
+        for _ in 0..8 {
+            let before = STATEMENTS.load(Ordering::SeqCst);
+            drop(caller.get("/api/v1/projects").await.expect(401));
+            least = least.min(STATEMENTS.load(Ordering::SeqCst) - before);
+        }
+        assert_eq!(least, 1, "{bad}");
     }
 }
 

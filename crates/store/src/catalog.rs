@@ -511,7 +511,7 @@ fn triggers(catalog: Catalog) -> Catalog {
             "public.roles",
             "roles_changed",
             "AFTER UPDATE",
-            "FOR EACH ROW EXECUTE FUNCTION directory.role_changed()",
+            "FOR EACH ROW WHEN ((old.based_on = new.based_on)) EXECUTE FUNCTION directory.role_changed()",
         )
         .trigger(
             "public.api_keys",

@@ -54,6 +54,8 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
     let restore = format!("{project}/restore");
     let session = format!("/api/v1/users/me/sessions/{ID}");
     let user = format!("/api/v1/users/{ID}");
+    let role = format!("/api/v1/roles/{ID}");
+    let key = format!("/api/v1/api-keys/{ID}");
     for (path, allow) in [
         ("/health", "GET, HEAD"),
         ("/health/live", "GET, HEAD"),
@@ -72,6 +74,10 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
         (session.as_str(), "DELETE"),
         (user.as_str(), "GET, HEAD, PATCH, DELETE"),
         ("/api/v1/tenant", "GET, HEAD, PATCH"),
+        ("/api/v1/roles", "GET, HEAD, POST"),
+        (role.as_str(), "GET, HEAD, PATCH, DELETE"),
+        ("/api/v1/api-keys", "GET, HEAD, POST"),
+        (key.as_str(), "GET, HEAD, DELETE"),
         ("/openapi.json", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
         ("/docs/", "GET, HEAD"),

@@ -9,8 +9,11 @@
     reason = "a test stops at the first surprise, and clippy.toml knows only functions marked #[test]"
 )]
 
+mod access;
 mod account;
 mod account_deletion;
+mod agreement;
+mod api_keys;
 mod frame;
 mod health;
 mod isolation;

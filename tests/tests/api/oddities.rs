@@ -62,6 +62,21 @@ fn writes(project: &str) -> Vec<(Method, String, Value)> {
             "/api/v1/tenant".to_owned(),
             json!({ "name": "X", "signup": "closed", "signup_domains": ["x.example"] }),
         ),
+        (
+            post.clone(),
+            "/api/v1/roles".to_owned(),
+            json!({ "name": "x", "based_on": "viewer", "permissions": ["projects:read"] }),
+        ),
+        (
+            patch.clone(),
+            format!("/api/v1/roles/{ID}"),
+            json!({ "name": "x", "based_on": "viewer", "permissions": ["projects:read"] }),
+        ),
+        (
+            post.clone(),
+            "/api/v1/api-keys".to_owned(),
+            json!({ "name": "x", "scopes": ["projects:read"], "expires_at": "2099-01-01T00:00:00Z" }),
+        ),
         (post.clone(), "/api/v1/projects".to_owned(), atlas.clone()),
         (patch, path(project), atlas),
         (post, format!("{}/restore", path(project)), json!({})),

@@ -1,250 +1,559 @@
-//! Who may do what: the table of DESIGN section 6, one row per thing that can be asked.
+//! Roles that a tenant makes for itself: what they permit, who may give them, and whom a change
+//! reaches. What the built-in ones permit is `access.rs`.
 
-use std::collections::BTreeSet;
-
+use diesel::connection::SimpleConnection as _;
 use reqwest::Method;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::projects::path;
+use crate::rows::principal;
+use crate::state;
 
-/// The columns behind the third: who asks. `homeless` is signed in to no tenant, `neighbour` owns
-/// another one.
-const CALLERS: [&str; 7] = [
-    "owner",
-    "admin",
-    "member",
-    "viewer",
-    "nobody",
-    "homeless",
-    "neighbour",
-];
+const ID: &str = "0198c0de-0000-7000-8000-000000000001";
+const ROLES: &str = "/api/v1/roles";
 
-/// What is asked, about what, and the status that each caller gets. `standing` and `deleted` are
-/// the owner's projects, `own` is the caller's where it can make one; behind `POST /users` stands
-/// the role that is to be granted, behind a user's id the role that it has. Logout stands last, as nobody is left behind it.
-const TABLE: &str = "
-GET    /health                             -           200   200   200   200   200   200   200
-GET    /health/live                        -           200   200   200   200   200   200   200
-GET    /health/ready                       -           200   200   200   200   200   200   200
-GET    /openapi.json                       -           200   200   200   200   200   200   200
-GET    /docs                               -           200   200   200   200   200   200   200
-GET    /docs/{file:.*}                     -           200   200   200   200   200   200   200
-GET    /docs/errors/{code}                 -           200   200   200   200   200   200   200
-POST   /api/v1/auth/register               -           201   201   201   201   201   201   201
-POST   /api/v1/auth/login                  -           200   200   200   200   200   200   200
-POST   /api/v1/auth/refresh                nonsense    401   401   401   401   401   401   401
-POST   /api/v1/auth/switch                 acme-corp   200   200   200   200   401   403   403
-POST   /api/v1/auth/password/change        -           204   204   204   204   401   204   204
-GET    /api/v1/users/me                    -           200   200   200   200   401   200   200
-PATCH  /api/v1/users/me                    -           200   200   200   200   401   200   200
-DELETE /api/v1/users/me                    throwaway   204   204   204   204   401   204   409
-POST   /api/v1/tenants                     -           201   403   403   403   401   201   201
-GET    /api/v1/users/me/tenants            -           200   200   200   200   401   200   200
-GET    /api/v1/users/me/sessions           -           200   200   200   200   401   200   200
-DELETE /api/v1/users/me/sessions/{id}      missing     404   404   404   404   401   404   404
-GET    /api/v1/tenant                      -           200   200   200   200   401   403   200
-PATCH  /api/v1/tenant                      -           200   200   403   403   401   403   200
-GET    /api/v1/users                       -           200   200   200   200   401   403   200
-GET    /api/v1/users/{id}                  owner       200   200   200   200   401   403   404
-PATCH  /api/v1/users/{id}                  viewer      200   200   403   403   401   403   404
-PATCH  /api/v1/users/{id}                  owner       200   403   403   403   401   403   404
-DELETE /api/v1/users/{id}                  viewer      204   204   403   403   401   403   404
-DELETE /api/v1/users/{id}                  owner       204   403   403   403   401   403   404
-POST   /api/v1/users                       viewer      201   201   403   403   401   403   201
-POST   /api/v1/users                       member      201   201   403   403   401   403   201
-POST   /api/v1/users                       admin       201   201   403   403   401   403   201
-POST   /api/v1/users                       owner       201   403   403   403   401   403   201
-GET    /api/v1/projects                    -           200   200   200   200   401   403   200
-GET    /api/v1/projects?deleted=true       -           200   200   403   403   401   403   200
-POST   /api/v1/projects                    -           201   201   201   403   401   403   201
-GET    /api/v1/projects/{id}               standing    200   200   200   200   401   403   404
-GET    /api/v1/projects/{id}               deleted     404   404   404   404   401   403   404
-GET    /api/v1/projects/{id}?deleted=true  standing    404   404   403   403   401   403   404
-GET    /api/v1/projects/{id}?deleted=true  deleted     200   200   403   403   401   403   404
-PATCH  /api/v1/projects/{id}               standing    200   200   200   403   401   403   404
-PATCH  /api/v1/projects/{id}               deleted     404   404   404   403   401   403   404
-DELETE /api/v1/projects/{id}               standing    204   204   403   403   401   403   404
-DELETE /api/v1/projects/{id}               own         204   204   204   403   401   403   404
-DELETE /api/v1/projects/{id}               deleted     404   404   404   403   401   403   404
-POST   /api/v1/projects/{id}/restore       standing    409   409   403   403   401   403   404
-POST   /api/v1/projects/{id}/restore       deleted     200   200   403   403   401   403   404
-POST   /api/v1/auth/logout                 -           204   204   204   204   401   204   204
-";
-
-struct Row {
-    method: Method,
-    target: &'static str,
-    about: &'static str,
-    statuses: Vec<u16>,
+fn path(id: &str) -> String {
+    format!("{ROLES}/{id}")
 }
 
-fn table() -> Vec<Row> {
-    let lines = TABLE.lines().filter(|line| !line.is_empty());
-    let rows: Vec<Row> = lines
-        .map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            Row {
-                method: words[0].parse().unwrap(),
-                target: words[1],
-                about: words[2],
-                statuses: words[3..]
-                    .iter()
-                    .map(|word| word.parse().unwrap())
-                    .collect(),
-            }
-        })
+async fn create(caller: &Caller, name: &str, based_on: &str, permissions: &[&str]) -> String {
+    let body = json!({ "name": name, "based_on": based_on, "permissions": permissions });
+    caller.post(ROLES, body).await.expect(201).id()
+}
+
+/// The members, by their first role's name.
+async fn user_with(caller: &Caller, role: &str) -> String {
+    let listed = caller.get("/api/v1/users?limit=100").await.expect(200);
+    let users = listed.json()["data"].as_array().unwrap().clone();
+    let found = users.iter().find(|user| user["role"] == role).unwrap();
+    format!("/api/v1/users/{}", found["id"].as_str().unwrap())
+}
+
+/// A colleague's own sign-in, with its refresh token.
+async fn sign_in(caller: &Caller, role: &str) -> Value {
+    let login = json!({ "email": format!("{role}@acme-corp.example"), "password": "correct horse",
+        "tenant_slug": "acme-corp" });
+    caller
+        .post("/api/v1/auth/login", login)
+        .await
+        .expect(200)
+        .json()
+}
+
+fn with_token(caller: &Caller, answer: &Value) -> Caller {
+    caller.with_token(answer["access_token"].as_str().unwrap())
+}
+
+async fn refreshed(caller: &Caller, answer: &Value) -> Value {
+    let body = json!({ "refresh_token": answer["refresh_token"] });
+    let next = caller.post("/api/v1/auth/refresh", body).await;
+    next.expect(200).json()
+}
+
+#[tokio::test]
+async fn the_built_in_roles_are_the_same_everywhere_and_cannot_be_changed() {
+    let (app, alice, bob) = TestApp::two_tenants().await;
+    let before = alice.get(ROLES).await.expect(200).json();
+    assert_eq!(bob.get(ROLES).await.expect(200).json(), before);
+    let names: Vec<&Value> = before["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|role| &role["name"])
         .collect();
-    assert!(rows.iter().all(|row| row.statuses.len() == CALLERS.len()));
-    rows
-}
-
-/// The code that goes with a status here.
-fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
-    match status {
-        401 if row.target.ends_with("/refresh") => Some("invalid_token"),
-        403 if row.target.ends_with("/tenants") => Some("forbidden"),
-        403 if row.target.ends_with("/switch") => Some("not_a_member"),
-        401 => Some("missing_token"),
-        403 if who == "homeless" => Some("no_tenant"),
-        403 => Some("forbidden"),
-        404 => Some("not_found"),
-        409 if row.about == "throwaway" => Some("last_owner"),
-        409 => Some("not_deleted"),
-        _ => None,
+    assert_eq!(names, ["viewer", "member", "admin", "owner"]);
+    assert_eq!(
+        before["data"][1],
+        json!({
+            "id": "00000000-0000-7000-8000-000000000002", "name": "member", "built_in": true,
+            "based_on": "member",
+            "permissions": ["projects:read", "users:read", "tenant:read", "projects:write"],
+        })
+    );
+    for role in before["data"].as_array().unwrap() {
+        let path = path(role["id"].as_str().unwrap());
+        assert_eq!(alice.get(&path).await.expect(200).json(), *role);
+        let body = json!({ "permissions": [] });
+        let answer = alice.patch(&path, body).await;
+        drop(answer.problem(403, "built_in_role"));
+        let answer = alice.delete(&path).await;
+        drop(answer.problem(403, "built_in_role"));
     }
+    assert_eq!(alice.get(ROLES).await.json(), before);
+    // Also a route that could do without the database asks it whether the session lives.
+    state::revoke_sessions(&app, "alice@acme.example");
+    let answer = alice
+        .get(&path("00000000-0000-7000-8000-000000000002"))
+        .await;
+    drop(answer.problem(401, "session_revoked"));
 }
 
-/// A body of which only the role of the caller can be wrong.
-fn body(row: &Row, email: &str, who: &str) -> Option<Value> {
-    let (password, full_name) = ("securepass123", "New");
-    let body = match (row.method.as_str(), row.target) {
-        ("POST", "/api/v1/auth/register") => {
-            json!({ "email": email, "password": password, "full_name": full_name })
+#[tokio::test]
+async fn a_role_is_made_read_changed_and_deleted() {
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    let body = json!({ "name": "auditor", "based_on": "viewer", "permissions": ["users:read", "projects:read"] });
+    let made = alice.post(ROLES, body).await.expect(201);
+    let mut role = made.json();
+    let id = made.id();
+    assert_eq!(made.header("location"), path(&id));
+    assert_eq!(
+        role,
+        json!({ "id": id, "name": "auditor", "built_in": false, "based_on": "viewer",
+            "permissions": ["projects:read", "users:read"] })
+    );
+    assert_eq!(alice.get(&path(&id)).await.expect(200).json(), role);
+
+    for change in [
+        json!({}),
+        json!({ "name": "inspector" }),
+        json!({ "based_on": "member" }),
+        json!({ "permissions": ["projects:write"] }),
+        json!({ "name": "auditor", "based_on": "admin", "permissions": [] }),
+    ] {
+        for (field, value) in change.as_object().unwrap() {
+            role[field] = value.clone();
         }
-        ("POST", "/api/v1/auth/login") => {
-            json!({ "email": "alice@acme.example", "password": password })
+        let changed = alice.patch(&path(&id), change).await.expect(200).json();
+        assert_eq!(changed, role);
+        assert_eq!(alice.get(&path(&id)).await.json(), role);
+    }
+    assert_eq!(alice.delete(&path(&id)).await.expect(204).text(), "");
+    drop(alice.get(&path(&id)).await.problem(404, "not_found"));
+    drop(alice.delete(&path(&id)).await.problem(404, "not_found"));
+}
+
+#[tokio::test]
+async fn roles_are_listed_page_by_page_the_built_in_ones_first() {
+    let (_app, alice, bob) = TestApp::two_tenants().await;
+    for name in ["b", "a", "c"] {
+        create(&alice, name, "viewer", &[]).await;
+    }
+    let mut names = Vec::new();
+    let mut next = format!("{ROLES}?limit=2");
+    let mut cursors = Vec::new();
+    loop {
+        let page = alice.get(&next).await.expect(200).json();
+        for role in page["data"].as_array().unwrap() {
+            names.push(role["name"].as_str().unwrap().to_owned());
         }
-        ("POST", "/api/v1/auth/refresh") => json!({ "refresh_token": row.about }),
-        ("POST", "/api/v1/auth/switch") => json!({ "tenant_slug": row.about }),
-        ("POST", "/api/v1/auth/password/change") => {
-            let managed = matches!(who, "admin" | "member" | "viewer");
-            let current = if managed { "correct horse" } else { password };
-            json!({ "current_password": current, "new_password": current })
-        }
-        ("PATCH", "/api/v1/users/me" | "/api/v1/users/{id}") => json!({ "full_name": full_name }),
-        ("POST", "/api/v1/users") => {
-            json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
-        }
-        ("POST", "/api/v1/tenants") | ("POST", "/api/v1/projects") | ("PATCH", _) => {
-            json!({ "name": "New" })
-        }
-        _ => return None,
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        cursors.push(cursor.to_owned());
+        next = format!("{ROLES}?limit=2&cursor={cursor}");
+    }
+    assert_eq!(names, ["viewer", "member", "admin", "owner", "b", "a", "c"]);
+    let answer = bob
+        .get(&format!("{ROLES}?limit=2&cursor={}", cursors[0]))
+        .await;
+    drop(answer.problem(422, "validation_failed"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_role_is_named() {
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    let good = json!({ "name": "x", "based_on": "viewer", "permissions": ["projects:read"] });
+    let with = |field: &str, value: Value| {
+        let mut body = good.clone();
+        body[field] = value;
+        body
     };
-    Some(body)
-}
-
-/// The path that the request goes to, its object made.
-async fn target(row: &Row, owner: &Caller, caller: &Caller, who: &str) -> String {
-    let makes_its_own = row.about == "own" && matches!(who, "admin" | "member");
-    let maker = if makes_its_own { caller } else { owner };
-    let mut target = row.target.replace("{file:.*}", "");
-    target = target.replace("{code}", "not_found");
-    if target == "/api/v1/users/{id}" {
-        let email = format!("{}@new.example", Uuid::now_v7());
-        let user = json!({ "email": email, "full_name": "Old", "role": row.about, "password": "securepass123" });
-        let id = owner.post("/api/v1/users", user).await.expect(201).id();
-        target = target.replace("{id}", &id);
+    let many = vec!["projects:read"; 65];
+    for (body, expected) in [
+        (with("name", json!("")), ("/name", "invalid")),
+        (with("name", json!("Auditor")), ("/name", "invalid")),
+        (with("name", json!("admin")), ("/name", "invalid")),
+        (with("name", json!("x".repeat(33))), ("/name", "invalid")),
+        (with("name", json!(7)), ("/name", "wrong_type")),
+        (with("based_on", json!("owner")), ("/based_on", "invalid")),
+        (with("based_on", json!("x")), ("/based_on", "invalid")),
+        (with("based_on", Value::Null), ("/based_on", "wrong_type")),
+        (
+            with("permissions", json!("projects:read")),
+            ("/permissions", "wrong_type"),
+        ),
+        (
+            with("permissions", json!(["projects:read", 7])),
+            ("/permissions/1", "wrong_type"),
+        ),
+        (
+            with("permissions", json!(["projects:read", "coffee:brew"])),
+            ("/permissions/1", "invalid"),
+        ),
+        (
+            with("permissions", json!(["projects:read", "projects:read"])),
+            ("/permissions/1", "duplicate"),
+        ),
+        (
+            with("permissions", json!(["projects:read", "projects:write"])),
+            ("/permissions/1", "invalid"),
+        ),
+        (
+            with("permissions", json!(many)),
+            ("/permissions", "invalid"),
+        ),
+        (
+            with("built_in", json!(true)),
+            ("/built_in", "unknown_field"),
+        ),
+    ] {
+        let answer = alice.post(ROLES, body.clone()).await;
+        let expected = (expected.0.to_owned(), expected.1.to_owned());
+        assert_eq!(answer.refusals(), [expected], "{body}");
     }
-    if target.contains("{id}") {
-        let id = maker.create_project("Atlas").await.id();
-        if row.about == "deleted" {
-            let _ = owner.delete(&path(&id)).await.expect(204);
-        }
-        target = target.replace("{id}", &id);
+    let all = json!({ "name": "X", "based_on": "member", "permissions": ["a", "tenant:write"] });
+    let pointers: Vec<String> = alice
+        .post(ROLES, all)
+        .await
+        .refusals()
+        .into_iter()
+        .map(|(pointer, _)| pointer)
+        .collect();
+    assert_eq!(pointers, ["/name", "/permissions/0", "/permissions/1"]);
+    assert_eq!(
+        alice.get(ROLES).await.json()["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+
+    let id = create(&alice, "writer", "member", &["projects:write"]).await;
+    for (body, pointer) in [
+        (json!({ "name": null }), "/name"),
+        (json!({ "based_on": "owner" }), "/based_on"),
+        // It would keep what the new base has not.
+        (json!({ "based_on": "viewer" }), "/based_on"),
+        (json!({ "permissions": null }), "/permissions"),
+        (json!({ "permissions": ["users:write"] }), "/permissions/0"),
+        (
+            json!({ "based_on": "viewer", "permissions": ["projects:read", "projects:write"] }),
+            "/permissions/1",
+        ),
+        (json!({ "id": ID }), "/id"),
+    ] {
+        let answer = alice.patch(&path(&id), body.clone()).await;
+        assert_eq!(answer.refusals()[0].0, pointer, "{body}");
     }
-    target
+    let role = alice.get(&path(&id)).await.json();
+    assert_eq!(role["permissions"], json!(["projects:write"]));
 }
 
-async fn callers(app: &TestApp, owner: &Caller, neighbour: Caller) -> [Caller; 7] {
-    let mut carol = json!({ "email": "carol@home.example", "password": "securepass123" });
-    let login = carol.clone();
-    carol["full_name"] = json!("Carol");
-    let registered = app.stranger().post("/api/v1/auth/register", carol).await;
-    let _ = registered.expect(201);
-    [
-        owner.clone(),
-        owner.colleague("admin").await,
-        owner.colleague("member").await,
-        owner.colleague("viewer").await,
-        app.stranger(),
-        app.stranger().login(login).await,
-        neighbour,
-    ]
+#[tokio::test]
+async fn a_name_is_taken_once_in_each_tenant() {
+    let (_app, alice, bob) = TestApp::two_tenants().await;
+    create(&alice, "auditor", "viewer", &[]).await;
+    let body = json!({ "name": "auditor", "based_on": "admin", "permissions": [] });
+    let again = alice.post(ROLES, body).await;
+    drop(again.problem(409, "role_name_taken"));
+    create(&bob, "auditor", "viewer", &[]).await;
+    let other = create(&alice, "other", "viewer", &[]).await;
+    let answer = alice
+        .patch(&path(&other), json!({ "name": "auditor" }))
+        .await;
+    drop(answer.problem(409, "role_name_taken"));
 }
 
-/// Somebody like `caller` whom nobody needs afterwards.
-async fn throwaway(app: &TestApp, owner: &Caller, caller: &Caller, who: &str) -> Caller {
-    let id = Uuid::now_v7();
-    let email = format!("{id}@new.example");
-    let password = "securepass123";
-    match who {
-        "nobody" => caller.clone(),
-        "neighbour" => app.register(&email, &format!("n-{}", id.simple())).await,
-        "homeless" => {
-            let body = json!({ "email": email, "password": password, "full_name": "New" });
-            let answer = app.stranger().post("/api/v1/auth/register", body).await;
-            let token = answer.expect(201).json()["access_token"].clone();
-            app.stranger().with_token(token.as_str().unwrap())
-        }
-        role => {
-            let user =
-                json!({ "email": email, "full_name": "New", "role": role, "password": password });
-            let _ = owner.post("/api/v1/users", user).await.expect(201);
-            let slug = "acme-corp";
-            let login = json!({ "email": email, "password": password, "tenant_slug": slug });
-            owner.login(login).await
-        }
+#[tokio::test]
+async fn a_member_may_what_the_custom_role_permits_and_nothing_else() {
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    let project = alice.create_project("Atlas").await.id();
+    let granted = ["projects:read", "tenant:read", "projects:restore"];
+    let carl = alice.colleague_with("curator", "admin", &granted).await;
+    // The name, everywhere that a role is shown.
+    let me = carl.get("/api/v1/users/me").await.expect(200).json();
+    assert_eq!(me["tenant"]["role"], "curator");
+    let tenants = carl.get("/api/v1/users/me/tenants").await.json();
+    assert_eq!(tenants["data"][0]["role"], "curator");
+    let signed_in = sign_in(&carl, "curator").await;
+    assert_eq!(signed_in["tenant"]["role"], "curator");
+    let user = user_with(&alice, "curator").await;
+    assert_eq!(alice.get(&user).await.json()["role"], "curator");
+    let claim = principal(&carl).tenant.unwrap();
+    assert_eq!(claim.role, domain::Role::Admin);
+    let custom = claim.custom_role.unwrap();
+    assert_eq!(
+        (custom.name.as_str(), custom.permissions.words()),
+        ("curator", granted.to_vec())
+    );
+
+    let atlas = crate::projects::path(&project);
+    drop(carl.get(&atlas).await.expect(200));
+    drop(carl.get("/api/v1/projects?deleted=true").await.expect(200));
+    drop(carl.get("/api/v1/tenant").await.expect(200));
+    for (method, path, body) in [
+        (Method::POST, "/api/v1/projects", json!({ "name": "x" })),
+        (Method::PATCH, atlas.as_str(), json!({ "name": "x" })),
+        (Method::DELETE, atlas.as_str(), json!({})),
+        (Method::GET, "/api/v1/users", json!({})),
+        (Method::PATCH, "/api/v1/tenant", json!({ "name": "x" })),
+        (Method::GET, ROLES, json!({})),
+        (Method::GET, "/api/v1/api-keys", json!({})),
+    ] {
+        let answer = carl.send(method.clone(), path, Some(body)).await;
+        assert_eq!(answer.status(), 403, "{method} {path}");
+        drop(answer.problem(403, "forbidden"));
     }
 }
 
 #[tokio::test]
-async fn each_caller_may_what_the_table_says_and_nothing_else() {
-    let (app, owner, neighbour) = TestApp::two_tenants().await;
-    let callers = callers(&app, &owner, neighbour).await;
-    for (number, row) in table().iter().enumerate() {
-        let columns = CALLERS.iter().zip(&callers).zip(&row.statuses);
-        for ((who, caller), expected) in columns {
-            let target = target(row, &owner, caller, who).await;
-            let caller = match row.about {
-                "throwaway" => &throwaway(&app, &owner, caller, who).await,
-                _ => caller,
-            };
-            let body = body(row, &format!("{who}{number}@new.example"), who);
-            let answer = caller.send(row.method.clone(), &target, body).await;
-            let (method, text) = (&row.method, answer.text());
-            let what = format!("{who}: {method} {} {}: {text:.300}", row.target, row.about);
-            assert_eq!(answer.status(), *expected, "{what}");
-            if let Some(code) = code(row, *expected, who) {
-                answer.problem(*expected, code);
-            }
-        }
-    }
+async fn the_token_of_the_longest_role_is_taken_back() {
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    let admin = auth::PermissionSet::of(domain::Role::Admin);
+    let name = "x".repeat(32);
+    let all = alice.colleague_with(&name, "admin", &admin.words()).await;
+    assert!(all.token().len() < 2048, "{}", all.token().len());
+    drop(all.get("/api/v1/projects").await.expect(200));
 }
 
-#[test]
-fn every_route_stands_in_the_table() {
-    let mut served = BTreeSet::new();
-    for (path, methods) in api::routes::list() {
-        served.extend(methods.iter().map(|method| format!("{method} {path}")));
+#[tokio::test]
+async fn a_changed_role_makes_its_tokens_stale_and_a_refresh_brings_the_new_rights() {
+    let (app, alice, _) = TestApp::two_tenants().await;
+    let role = create(&alice, "writer", "viewer", &["projects:read"]).await;
+    drop(alice.colleague("writer").await);
+    let mut session = sign_in(&alice, "writer").await;
+    let max = alice.colleague("member").await;
+    let project = json!({ "name": "x" });
+    for (change, may_write, may_read_users) in [
+        (json!({ "name": "author" }), 403, 403),
+        (json!({ "based_on": "member" }), 403, 403),
+        (
+            json!({ "permissions": ["projects:read", "projects:write"] }),
+            201,
+            403,
+        ),
+        (
+            json!({ "based_on": "admin", "permissions": ["projects:read", "users:read"] }),
+            403,
+            200,
+        ),
+        (
+            json!({ "based_on": "viewer", "permissions": ["projects:read"] }),
+            403,
+            403,
+        ),
+    ] {
+        let before = with_token(&alice, &session);
+        drop(before.get("/api/v1/projects").await.expect(200));
+        let named = change["name"].as_str().unwrap_or("author").to_owned();
+        drop(alice.patch(&path(&role), change.clone()).await.expect(200));
+        let stale = before.get("/api/v1/projects").await;
+        drop(stale.problem(401, "token_stale"));
+        session = refreshed(&alice, &session).await;
+        assert_eq!(session["tenant"]["role"], named, "{change}");
+        let now = with_token(&alice, &session);
+        drop(now.get("/api/v1/projects").await.expect(200));
+        let answer = now.post("/api/v1/projects", project.clone()).await;
+        drop(answer.expect(may_write));
+        drop(now.get("/api/v1/users").await.expect(may_read_users));
+        // The base went along, in the database too.
+        let consistent =
+            "memberships m JOIN roles r ON r.tenant_id = m.tenant_id AND r.id = m.custom_role_id
+            WHERE m.role = r.based_on";
+        assert_eq!(state::count(&app, consistent), 1);
     }
-    let asked: BTreeSet<String> = table()
-        .iter()
-        .map(|row| {
-            let path = row.target.split('?').next().unwrap();
-            format!("{} {path}", row.method)
-        })
-        .collect();
-    assert_eq!(asked, served, "add what is missing to TABLE above");
+    // Others' tokens are as good as before.
+    drop(max.get("/api/v1/projects").await.expect(200));
+}
+
+#[tokio::test]
+async fn a_member_is_given_another_role_by_its_name() {
+    let (_app, alice, bob) = TestApp::two_tenants().await;
+    create(&alice, "auditor", "viewer", &["projects:read"]).await;
+    create(&bob, "theirs", "viewer", &["projects:read"]).await;
+    let max = alice.colleague("member").await;
+    let maxs = user_with(&alice, "member").await;
+    for (role, answer) in [
+        ("auditor", "auditor"),
+        ("admin", "admin"),
+        ("auditor", "auditor"),
+        ("member", "member"),
+    ] {
+        let changed = alice
+            .patch(&maxs, json!({ "role": role }))
+            .await
+            .expect(200);
+        assert_eq!(changed.json()["role"], answer);
+        assert_eq!(alice.get(&maxs).await.json()["role"], answer);
+        drop(
+            max.get("/api/v1/projects")
+                .await
+                .problem(401, "token_stale"),
+        );
+    }
+    let mut user = json!({ "email": "x@y.example", "full_name": "x", "role": "", "password": "correct horse" });
+    for role in ["theirs", "nobody", "Admin", "", "a b"] {
+        let expected = [("/role".to_owned(), "invalid".to_owned())];
+        let answer = alice.patch(&maxs, json!({ "role": role })).await;
+        assert_eq!(answer.refusals(), expected, "{role}");
+        user["role"] = json!(role);
+        let answer = alice.post("/api/v1/users", user.clone()).await;
+        assert_eq!(answer.refusals(), expected, "{role}");
+    }
+    assert_eq!(alice.get(&maxs).await.json()["role"], "member");
+}
+
+#[tokio::test]
+async fn a_role_that_somebody_has_stays() {
+    let (app, alice, _) = TestApp::two_tenants().await;
+    let role = create(&alice, "auditor", "viewer", &["projects:read"]).await;
+    drop(alice.colleague("auditor").await);
+    let user = user_with(&alice, "auditor").await;
+    let role = path(&role);
+    let delete = || alice.delete(&role);
+    drop(delete().await.problem(409, "role_in_use"));
+    drop(
+        alice
+            .patch(&user, json!({ "status": "suspended" }))
+            .await
+            .expect(200),
+    );
+    drop(delete().await.problem(409, "role_in_use"));
+    // Whoever is removed leaves the role behind.
+    drop(alice.delete(&user).await.expect(204));
+    drop(delete().await.expect(204));
+
+    create(&alice, "auditor", "viewer", &[]).await;
+    drop(
+        alice
+            .patch(
+                &user_with(&alice, "owner").await,
+                json!({ "full_name": "A" }),
+            )
+            .await
+            .expect(200),
+    );
+    let body = json!({ "email": "z@z.example", "full_name": "x", "role": "auditor", "password": "correct horse" });
+    drop(alice.post("/api/v1/users", body).await.expect(201));
+    // A tenant goes with its roles, whoever has them.
+    state::change(&app, "DELETE FROM tenants WHERE slug = 'acme-corp'");
+    assert_eq!(state::count(&app, "roles"), 0);
+}
+
+#[tokio::test]
+async fn nobody_gives_what_they_do_not_have() {
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    let own = [
+        "projects:read",
+        "users:read",
+        "users:write",
+        "roles:read",
+        "roles:write",
+        "api_keys:write",
+    ];
+    let mia = alice.colleague_with("manager", "admin", &own).await;
+    let reader = create(&mia, "reader", "viewer", &["projects:read"]).await;
+    let writer = create(
+        &alice,
+        "writer",
+        "member",
+        &["projects:read", "projects:write"],
+    )
+    .await;
+    let anna = alice.colleague("admin").await;
+    let (annas, mias) = (
+        user_with(&alice, "admin").await,
+        user_with(&alice, "manager").await,
+    );
+
+    let user = |role: &str| json!({ "email": format!("{role}@new.example"), "full_name": "x", "role": role, "password": "correct horse" });
+    let made = mia.post("/api/v1/users", user("reader")).await.expect(201);
+    let readers = format!("/api/v1/users/{}", made.id());
+    for role in ["viewer", "member", "admin", "owner", "writer"] {
+        let answer = mia.post("/api/v1/users", user(role)).await;
+        drop(answer.problem(403, "forbidden"));
+        let answer = mia.patch(&readers, json!({ "role": role })).await;
+        drop(answer.problem(403, "forbidden"));
+        // Nor to oneself.
+        let answer = mia.patch(&mias, json!({ "role": role })).await;
+        drop(answer.problem(403, "forbidden"));
+    }
+    // Whoever may more stands above, whatever the base.
+    for body in [
+        json!({ "role": "reader" }),
+        json!({ "full_name": "x" }),
+        json!({ "status": "suspended" }),
+    ] {
+        drop(mia.patch(&annas, body).await.problem(403, "forbidden"));
+    }
+    drop(mia.delete(&annas).await.problem(403, "forbidden"));
+    drop(
+        mia.patch(&readers, json!({ "status": "suspended" }))
+            .await
+            .expect(200),
+    );
+
+    let beyond = json!({ "name": "x", "based_on": "viewer", "permissions": ["tenant:read"] });
+    drop(mia.post(ROLES, beyond).await.problem(403, "forbidden"));
+    let grow = json!({ "permissions": ["projects:read", "tenant:read"] });
+    drop(
+        mia.patch(&path(&reader), grow)
+            .await
+            .problem(403, "forbidden"),
+    );
+    for body in [
+        json!({ "name": "y" }),
+        json!({ "permissions": ["projects:read"] }),
+    ] {
+        drop(
+            mia.patch(&path(&writer), body)
+                .await
+                .problem(403, "forbidden"),
+        );
+    }
+    drop(mia.delete(&path(&writer)).await.problem(403, "forbidden"));
+    drop(
+        mia.patch(&path(&reader), json!({ "permissions": ["users:read"] }))
+            .await
+            .expect(200),
+    );
+    // An admin is no narrower than the role says, and may do all of this.
+    drop(
+        anna.patch(&mias, json!({ "role": "writer" }))
+            .await
+            .expect(200),
+    );
+}
+
+#[tokio::test]
+async fn a_role_of_another_tenant_is_answered_like_one_that_is_not_there() {
+    let (app, alice, bob) = TestApp::two_tenants().await;
+    let id = create(&alice, "auditor", "viewer", &["projects:read"]).await;
+    let before = state::rows_of(&app, "acme-corp");
+    for method in [Method::GET, Method::PATCH, Method::DELETE] {
+        let body = (method == Method::PATCH).then(|| json!({ "permissions": [] }));
+        let missing = bob.send(method.clone(), &path(ID), body.clone()).await;
+        drop(missing.problem(404, "not_found"));
+        for id in [id.as_str(), "nonsense"] {
+            let answer = bob.send(method.clone(), &path(id), body.clone()).await;
+            assert_eq!(answer.essence(), missing.essence(), "{method} {id}");
+        }
+    }
+    assert_eq!(state::rows_of(&app, "acme-corp"), before);
+}
+
+#[tokio::test]
+async fn whoever_changes_a_role_waits_for_whoever_gives_it() {
+    let (app, alice, _) = TestApp::two_tenants().await;
+    let role = create(&alice, "auditor", "viewer", &["projects:read"]).await;
+    drop(alice.colleague("viewer").await);
+    let mut superuser = app.database().superuser();
+    superuser
+        .batch_execute(&format!(
+            "BEGIN; UPDATE memberships SET custom_role_id = '{role}' WHERE email = 'viewer@acme-corp.example'"
+        ))
+        .unwrap();
+    let (admin, target) = (alice.clone(), path(&role));
+    let change =
+        tokio::spawn(async move { admin.patch(&target, json!({ "permissions": [] })).await });
+    state::until_waiting(&app, 1).await;
+    superuser.batch_execute("COMMIT").unwrap();
+    drop(change.await.unwrap().expect(200));
+    // One for the new role, one for its change: no token of the time between is good.
+    let version = "memberships WHERE email = 'viewer@acme-corp.example' AND role_version = 2";
+    let had = "memberships WHERE email = 'viewer@acme-corp.example'";
+    assert_eq!(
+        (state::count(&app, had), state::count(&app, version)),
+        (1, 1)
+    );
 }
