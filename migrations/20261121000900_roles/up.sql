@@ -36,8 +36,7 @@ SELECT tenancy.protect('memberships', write_role => 'admin', door => 'rowhouse_d
     commands => '{select,update}',
     update_columns => '{full_name,role,custom_role_id,status,removed_at,updated_at}');
 
--- As before, and: a custom role counts as a change of role, and whoever goes
--- leaves it behind.
+-- As before, and a custom role counts as a role.
 CREATE OR REPLACE FUNCTION memberships_role_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -46,7 +45,14 @@ BEGIN
     THEN
         PERFORM tenancy.refuse('TN008', 'nobody changes a role above their own');
     END IF;
-    IF NEW.removed_at IS NOT NULL THEN
+    -- Whoever goes leaves the custom role behind; and whoever writes a base
+    -- role alone, as one that knows no others, takes the custom one away.
+    IF NEW.removed_at IS NOT NULL
+        OR NEW.role <> OLD.role AND NEW.custom_role_id = OLD.custom_role_id AND NOT EXISTS (
+            SELECT FROM public.roles
+            WHERE tenant_id = NEW.tenant_id AND id = NEW.custom_role_id AND based_on = NEW.role
+        )
+    THEN
         NEW.custom_role_id := NULL;
     END IF;
     IF NEW.custom_role_id IS DISTINCT FROM OLD.custom_role_id AND NEW.custom_role_id IS NOT NULL THEN

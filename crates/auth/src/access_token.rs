@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::{AuthError, CustomRoleClaim, InvalidToken, PermissionSet, TenantClaim, UserPrincipal};
 
-/// Ours have some 600 bytes, some 1000 with a custom role that permits all that one can; what is
-/// much longer is not looked at.
+/// Ours have some 600 bytes, and at most some 1200, with a custom role that permits all that one can;
+/// what is much longer is not looked at.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// How far ahead the issuing server's clock may be. For `nbf` only: a token never lives longer than

@@ -224,7 +224,7 @@ fn functions() -> [Function; 40] {
         Function::invoker(
             "public.memberships_role_change()",
             OWNER,
-            "3281c88a001ddbd8d52e2df37a4e43ebce44c61e2a70046341982473c14f998b",
+            "6bec71a19e59ad782015f790922ccd016fb4d384b3e5c7e3f7531121aa967a6d",
         )
         .callers(&[APP, DIRECTORY]),
         Function::definer(

@@ -557,3 +557,19 @@ async fn whoever_changes_a_role_waits_for_whoever_gives_it() {
         (1, 1)
     );
 }
+
+#[tokio::test]
+async fn a_base_role_that_is_written_alone_takes_the_custom_one_away() {
+    let (app, alice, _) = TestApp::two_tenants().await;
+    let carl = alice
+        .colleague_with("auditor", "viewer", &["projects:read"])
+        .await;
+    let user = user_with(&alice, "auditor").await;
+    state::update_member(&app, "auditor@acme-corp.example", "role = 'member'");
+    assert_eq!(alice.get(&user).await.json()["role"], "member");
+    drop(
+        carl.get("/api/v1/projects")
+            .await
+            .problem(401, "token_stale"),
+    );
+}

@@ -3,8 +3,10 @@
 mod forgery;
 
 use super::*;
+use crate::Permission;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, TimeZone};
+use domain::CustomRoleName;
 use serde_json::{Value, json};
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
@@ -46,6 +48,20 @@ fn principal() -> UserPrincipal {
     }
 }
 
+/// The same with a custom role.
+fn auditor() -> UserPrincipal {
+    let mut principal = principal();
+    if let Some(tenant) = &mut principal.tenant {
+        tenant.custom_role = Some(CustomRoleClaim {
+            name: CustomRoleName::parse("auditor").unwrap(),
+            permissions: [Permission::UsersRead, Permission::ProjectsRead]
+                .into_iter()
+                .collect(),
+        });
+    }
+    principal
+}
+
 fn claims_of(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
@@ -55,6 +71,7 @@ fn claims_of(token: &str) -> Value {
 fn what_was_issued_is_verified() {
     for principal in [
         principal(),
+        auditor(),
         UserPrincipal {
             tenant: None,
             ..principal()
@@ -63,6 +80,29 @@ fn what_was_issued_is_verified() {
         let token = tokens().issue(&principal, now()).unwrap();
         assert_eq!(tokens().verify(&token, now()), Ok(principal));
     }
+}
+
+#[test]
+fn a_custom_role_is_told_by_name_base_and_permissions() {
+    let claims = claims_of(&tokens().issue(&auditor(), now()).unwrap());
+    assert_eq!(claims["role"], "auditor");
+    assert_eq!(claims["base"], "admin");
+    assert_eq!(claims["perms"], json!(["projects:read", "users:read"]));
+}
+
+#[test]
+fn the_longest_token_has_a_kilobyte() {
+    let mut principal = auditor();
+    if let Some(tenant) = &mut principal.tenant {
+        tenant.slug = "x".repeat(63);
+        tenant.role_version = i32::MAX;
+        tenant.custom_role = Some(CustomRoleClaim {
+            name: CustomRoleName::parse(&"x".repeat(CustomRoleName::MAX)).unwrap(),
+            permissions: PermissionSet::of(Role::Admin),
+        });
+    }
+    let token = tokens().issue(&principal, now()).unwrap();
+    assert!(token.len() < 1280, "{}", token.len());
 }
 
 #[test]

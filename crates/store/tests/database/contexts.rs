@@ -322,12 +322,12 @@ fn whoever_is_no_live_member_is_tn007() {
         );
         app.batch_execute("ROLLBACK").unwrap();
     }
-    for actor in [
-        Actor::Key { id: acme.account },
-        Actor::Job { id: acme.account },
+    for (actor, refusal) in [
+        (Actor::Key { id: acme.account }, "TN009"),
+        (Actor::Job { id: acme.account }, "TN007"),
     ] {
         let context = Context::new(acme.id, actor).with_role(Role::Owner, 0);
-        assert_eq!(code(enter(&mut app, &context)), "TN007", "{actor:?}");
+        assert_eq!(code(enter(&mut app, &context)), refusal, "{actor:?}");
         app.batch_execute("ROLLBACK").unwrap();
     }
 }

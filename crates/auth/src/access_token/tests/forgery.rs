@@ -207,3 +207,38 @@ fn garbage_is_refused() {
         "well signed but over-long",
     );
 }
+
+#[test]
+fn a_custom_role_that_contradicts_itself_is_refused_and_grants_nothing_beyond_its_base() {
+    let custom = || claims_of(&tokens().issue(&auditor(), now()).unwrap());
+    for (claims, why) in [
+        (with(custom(), "base", Value::Null), "no base"),
+        (with(custom(), "perms", Value::Null), "no permissions"),
+        (
+            with(custom(), "base", json!("auditor")),
+            "a base that is none",
+        ),
+        (with(custom(), "perms", json!("users:read")), "no list"),
+        (
+            with(custom(), "role", json!("admin")),
+            "a built-in role with permissions",
+        ),
+        (with(custom(), "role", json!("Auditor")), "no name"),
+        (
+            with(claims(), "base", json!("admin")),
+            "a built-in role with a base",
+        ),
+        (
+            with(claims(), "perms", json!([])),
+            "a built-in role with permissions",
+        ),
+    ] {
+        let token = forge(&header(), &claims, SECRET, Algorithm::HS256);
+        assert_refused(&token, why);
+    }
+    let words = json!(["users:read", "tenant:delete", "coffee:brew"]);
+    let greedy = with(custom(), "perms", words);
+    let token = forge(&header(), &greedy, SECRET, Algorithm::HS256);
+    let tenant = tokens().verify(&token, now()).unwrap().tenant.unwrap();
+    assert_eq!(tenant.permissions().words(), ["users:read"]);
+}
