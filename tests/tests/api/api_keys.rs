@@ -90,7 +90,7 @@ async fn a_key_may_what_its_scopes_say_and_nothing_else() {
     let project = crate::projects::path(&alice.create_project("Atlas").await.id());
     let user = user_of(&alice.colleague("viewer").await).await;
     let named = Some(json!({ "name": "x" }));
-    let renamed = Some(json!({ "full_name": "x" }));
+    let renamed = json!({ "full_name": "x" });
     let requests = [
         ("projects:read", Method::GET, PROJECTS, None, 200),
         ("projects:write", Method::POST, PROJECTS, named.clone(), 201),
@@ -122,11 +122,11 @@ async fn a_key_may_what_its_scopes_say_and_nothing_else() {
     let boss = alice.create_key(&EVERY_SCOPE).await.1;
     drop(
         clerk
-            .patch(&user, renamed.clone().unwrap())
+            .patch(&user, renamed.clone())
             .await
             .problem(403, "forbidden"),
     );
-    drop(boss.patch(&user, renamed.unwrap()).await.expect(200));
+    drop(boss.patch(&user, renamed).await.expect(200));
     drop(
         boss.patch(&user, json!({ "role": "member" }))
             .await

@@ -559,17 +559,21 @@ async fn whoever_changes_a_role_waits_for_whoever_gives_it() {
 }
 
 #[tokio::test]
-async fn a_base_role_that_is_written_alone_takes_the_custom_one_away() {
+async fn whoever_is_made_an_owner_from_outside_leaves_the_custom_role_behind() {
     let (app, alice, _) = TestApp::two_tenants().await;
     let carl = alice
         .colleague_with("auditor", "viewer", &["projects:read"])
         .await;
     let user = user_with(&alice, "auditor").await;
-    state::update_member(&app, "auditor@acme-corp.example", "role = 'member'");
-    assert_eq!(alice.get(&user).await.json()["role"], "member");
-    drop(
-        carl.get("/api/v1/projects")
-            .await
-            .problem(401, "token_stale"),
-    );
+    let tenant = principal(&alice).tenant.unwrap().id;
+    // It writes the base role alone, as one that knows no others.
+    app.database()
+        .connect_as("rowhouse_ops")
+        .batch_execute(&format!(
+            "SELECT directory.add_owner('{tenant}', 'auditor@acme-corp.example')"
+        ))
+        .unwrap();
+    assert_eq!(alice.get(&user).await.json()["role"], "owner");
+    let stale = carl.get("/api/v1/projects").await;
+    drop(stale.problem(401, "token_stale"));
 }
