@@ -1,10 +1,10 @@
 //! What a transaction costs, counted in answers of PostgreSQL that crossed the wire.
 
 use tenant_db::diesel::prelude::*;
-use tenant_db::diesel::sql_query;
+use tenant_db::diesel::{self, sql_query};
 use tenant_db::{Error, TenantConn};
 
-use crate::fixtures::{Scene, pid};
+use crate::fixtures::{Scene, pg_backend_pid, pid};
 use crate::wire::Wire;
 
 /// The round trips of a transaction on a connection that has run the same one before.
@@ -57,4 +57,20 @@ fn a_reading_transaction_costs_the_same() {
     let before = wire.round_trips();
     read();
     assert_eq!(wire.round_trips() - before, 3);
+}
+
+#[test]
+fn a_single_statement_of_a_service_costs_one() {
+    let scene = Scene::new();
+    let wire = Wire::to(&scene);
+    let db = wire.connect_service(&scene);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ask = || {
+        let asked = db.ask(|conn| diesel::select(pg_backend_pid()).get_result::<i32>(conn));
+        runtime.block_on(asked).unwrap()
+    };
+    ask();
+    let before = wire.round_trips();
+    ask();
+    assert_eq!(wire.round_trips() - before, 1);
 }

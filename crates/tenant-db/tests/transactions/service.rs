@@ -245,3 +245,45 @@ fn neither_kind_of_transaction_opens_inside_the_other() {
         })
         .unwrap();
 }
+
+fn ask<T: Send + 'static>(
+    db: &ServiceDb,
+    statement: impl Fn(&mut PgConnection) -> QueryResult<T> + Send + 'static,
+) -> Result<T, Error> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(db.ask(statement))
+}
+
+#[test]
+fn a_single_statement_stands_by_itself() {
+    let scene = Scene::new();
+    let db = connect(&scene);
+    assert_eq!(ask(&db, |conn| insert(conn, "Kept")).unwrap(), 1);
+    let refused = ask(&db, |conn| sql_query("SELECT 1 / 0").execute(conn));
+    assert!(matches!(refused, Err(Error::Query(_))), "{refused:?}");
+    assert_eq!(names(&scene), ["Kept"]);
+}
+
+#[test]
+fn a_single_statement_finds_another_connection_where_its_own_has_died() {
+    let scene = Scene::new();
+    let db = connect(&scene);
+    let before = ask(&db, pid).unwrap();
+    scene.terminate(before);
+    assert_ne!(ask(&db, pid).unwrap(), before);
+}
+
+#[test]
+fn a_single_statement_that_panics_or_opens_a_transaction_leaves_nothing_behind() {
+    let scene = Scene::new();
+    let db = connect(&scene);
+    let panicked = ask(&db, |_| -> QueryResult<()> { panic!("on purpose") });
+    assert!(matches!(panicked, Err(Error::Panicked)), "{panicked:?}");
+    let opened = ask(&db, |conn| {
+        AnsiTransactionManager::begin_transaction(conn)?;
+        insert(conn, "Undone")
+    });
+    assert!(matches!(opened, Err(Error::EndedEarly)), "{opened:?}");
+    ask(&db, |conn| insert(conn, "Kept")).unwrap();
+    assert_eq!(names(&scene), ["Kept"]);
+}

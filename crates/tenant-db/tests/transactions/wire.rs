@@ -76,6 +76,16 @@ impl Wire {
     }
 
     /// From now on this decides.
+    /// One connection of a service through this wire.
+    pub(crate) fn connect_service(&self, scene: &Scene) -> ServiceDb {
+        let url = scene.url_through(self.folder.path());
+        let settings = PoolSettings {
+            connections: 1,
+            ..PoolSettings::default()
+        };
+        ServiceDb::connect(&url, &settings).unwrap()
+    }
+
     pub(crate) fn plan(&self, plan: impl FnMut(&str) -> Fate + Send + 'static) {
         *self.heard.plan.lock().unwrap() = Box::new(plan);
     }
