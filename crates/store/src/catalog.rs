@@ -201,7 +201,7 @@ fn functions() -> [Function; 40] {
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
             TENANCY,
-            "df57d99b28aa83b704565b0cfd381ac8ce4b5af9c1fec37e852284303e8367d9",
+            "2510ccbb4ee9ace8381945b4bce9219fe252b2f2936aead23d798e17e0c63ece",
         ),
         Function::definer(
             "tenancy.copy_tenant()",

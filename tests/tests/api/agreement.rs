@@ -39,11 +39,15 @@ api_keys     select  viewer  admin
 api_keys     insert  admin   admin
 api_keys     update  -       -
 api_keys     delete  admin   admin
+jobs         select  viewer  -
+jobs         insert  -       -
+jobs         update  -       -
+jobs         delete  -       -
 ";
 
 /// Where the API asks for more than the database, and why that is no hole in the wall: it is all
 /// one tenant's, and policies know reading and writing only.
-const STRICTER: [(&str, &str, &str); 2] = [
+const STRICTER: [(&str, &str, &str); 3] = [
     (
         "roles",
         "select",
@@ -53,6 +57,11 @@ const STRICTER: [(&str, &str, &str); 2] = [
         "api_keys",
         "select",
         "of a key there are its name and a hash that opens nothing",
+    ),
+    (
+        "jobs",
+        "select",
+        "a job says ids only, and the tenant's own worker reads it",
     ),
 ];
 
@@ -87,6 +96,10 @@ fn statement(row: &Row, caller: &Caller) -> String {
     match (row.table, row.command) {
         (table, "select") => format!("SELECT 1 FROM {table}"),
         (table, "delete") => format!("DELETE FROM {table} WHERE false"),
+        ("jobs", "insert") => format!(
+            "INSERT INTO jobs (tenant_id, id, kind, payload) VALUES ('{tenant}', '{id}', 'x', '{{}}')"
+        ),
+        ("jobs", "update") => "UPDATE jobs SET kind = 'x' WHERE false".to_owned(),
         ("api_keys", "update") => "UPDATE api_keys SET name = 'x' WHERE false".to_owned(),
         ("memberships", "update") => {
             "UPDATE memberships SET full_name = 'x' WHERE false".to_owned()

@@ -12,7 +12,7 @@ use std::thread;
 
 use tempfile::TempDir;
 use tenant_db::PoolSettings;
-use tenant_db::TenantDb;
+use tenant_db::{ServiceDb, TenantDb};
 
 use crate::fixtures::Scene;
 use rowhouse_tests::seal_key;
