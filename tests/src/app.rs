@@ -1,15 +1,16 @@
 //! A server on a database of its own, listening on a port of its own, in this process.
 
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use api::{AppState, CursorKey, Server, ServerSettings, Services};
 use auth::{
-    AccessTokenSettings, AccessTokens, PasswordSettings, PasswordThreads, RefreshKey, SigningKey,
+    AccessTokenSettings, AccessTokens, PasswordSettings, PasswordThreads, RefreshKey, SecretKeys,
+    SigningKey, TotpKeys,
 };
 use serde_json::{Value, json};
-use store::IdentityDb;
+use store::{IdentityDb, LoginLimit};
 use tenant_db::{PoolSettings, TenantDb};
 use tokio::sync::oneshot;
 
@@ -22,7 +23,7 @@ const SECRET: &str = "a secret key of at least thirty-two bytes";
 /// A running server. It stops with this value.
 #[derive(Debug)]
 pub struct TestApp {
-    database: Database,
+    database: Arc<Database>,
     tenants: TenantDb,
     address: SocketAddr,
     client: reqwest::Client,
@@ -31,19 +32,39 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A server without any account.
+    /// A server without any account. It lets a hundred sign-ins fail: most tests are not about
+    /// how many.
     ///
     /// # Panics
     /// When it does not start.
     pub async fn start() -> Self {
-        let database = Database::fresh();
+        Self::start_with(|_, _| ()).await
+    }
+
+    /// As [`start`](Self::start), with whatever `change` does to its parts.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_with(change: impl FnOnce(&mut AppState, &mut Services)) -> Self {
+        Self::serve(Arc::new(Database::fresh()), change)
+    }
+
+    /// Another server on the same database.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_beside(&self, change: impl FnOnce(&mut AppState, &mut Services)) -> Self {
+        Self::serve(Arc::clone(&self.database), change)
+    }
+
+    fn serve(database: Arc<Database>, change: impl FnOnce(&mut AppState, &mut Services)) -> Self {
         let pool = PoolSettings {
             connections: 4,
             ..PoolSettings::default()
         };
         let tenants = TenantDb::connect(&database.url("rowhouse_app"), seal_key(), &pool).unwrap();
         let identity = IdentityDb::connect(&database.url("rowhouse_auth"), &pool).unwrap();
-        let services = Services {
+        let mut services = Services {
             tenants: tenants.clone(),
             identity,
             passwords: PasswordThreads::new(PasswordSettings {
@@ -54,8 +75,14 @@ impl TestApp {
             outbox: jobs::Outbox::default(),
             refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
+            totp_keys: Arc::new(TotpKeys::derive(&secret_keys()).unwrap()),
+            login_limit: LoginLimit {
+                failures: 100,
+                window_minutes: 15,
+            },
+            step_up_max_age_seconds: 900,
         };
-        let state = AppState {
+        let mut state = AppState {
             access_tokens: access_tokens(),
             cursor_key: CursorKey::derive(SECRET.as_bytes()),
             settings: ServerSettings {
@@ -65,6 +92,7 @@ impl TestApp {
                 ..ServerSettings::default()
             },
         };
+        change(&mut state, &mut services);
         let (stop, stopped) = oneshot::channel();
         let (started, address) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -133,6 +161,12 @@ impl TestApp {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// What the test server seals the secrets of second factors with.
+#[must_use]
+pub fn secret_keys() -> SecretKeys {
+    SecretKeys::new(SECRET.into(), Vec::new())
 }
 
 /// What the test server signs and verifies tokens with.

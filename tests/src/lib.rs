@@ -27,6 +27,6 @@ mod caller;
 mod database;
 
 pub use answer::Answer;
-pub use app::{TestApp, access_tokens};
+pub use app::{TestApp, access_tokens, secret_keys};
 pub use caller::Caller;
 pub use database::{Database, seal_key};

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::settings::Environment;
-use auth::{Password, PasswordThreads};
+use auth::{Password, PasswordThreads, SecretKeys};
 use embedded_postgres::{Cluster, End, Options, Programs, home_for};
-use secrecy::SecretString;
 use store::bootstrap::Passwords;
 use store::{Credentials, EMBEDDED_DATABASE, IdentityDb, OwnerDb, RoleUrls, demo};
 use tenant_db::SealKey;
@@ -20,7 +19,7 @@ use crate::settings::Settings;
 pub(crate) struct Database {
     pub(crate) urls: RoleUrls,
     pub(crate) seal_key: SealKey,
-    pub(crate) secret_key: SecretString,
+    pub(crate) secret_keys: SecretKeys,
     /// Where credentials lie, and mails that no server sends.
     pub(crate) home: PathBuf,
     /// `None` when somebody else runs the database. Ours stops with this value.
@@ -184,11 +183,7 @@ fn database(
     Ok(Database {
         urls,
         seal_key: keys.first().cloned().ok_or(NoSealKey)?,
-        secret_key: settings
-            .auth
-            .secret_key
-            .clone()
-            .unwrap_or_else(|| credentials.secret_key().clone()),
+        secret_keys: settings.auth.secret_keys(credentials.secret_key()),
         home,
         embedded,
     })

@@ -48,6 +48,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let database = database::open(&settings, &passwords).await?;
     let services = services::connect(&settings, &database, passwords)?;
     database::check(&services.identity, environment).await?;
+    services::reseal(&services).await?;
+
     if arguments.worker_only {
         serve::jobs(&settings, &database, &services, stop).await?;
     } else {

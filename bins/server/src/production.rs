@@ -35,7 +35,16 @@ pub(crate) fn check(settings: &Settings, environment: Environment) -> Result<(),
         .secret_key
         .as_ref()
         .ok_or(Refusal::NoSecretKey)?;
-    let secret = secret.expose_secret();
+    for secret in [secret]
+        .into_iter()
+        .chain(&settings.auth.previous_secret_keys)
+    {
+        check_secret(secret.expose_secret())?;
+    }
+    Ok(())
+}
+
+fn check_secret(secret: &str) -> Result<(), Refusal> {
     if secret.len() < 32 {
         return Err(Refusal::ShortSecretKey);
     }

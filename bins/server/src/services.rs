@@ -1,13 +1,14 @@
 //! From settings to what the API works with.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use api::{AppState, CursorKey, Services};
-use auth::{AccessTokens, MailKey, PasswordThreads, RefreshKey};
+use auth::{AccessTokens, MailKey, PasswordThreads, RefreshKey, TotpKeys};
 use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Worker};
 use secrecy::ExposeSecret as _;
-use store::{IdentityDb, LinkRules};
+use store::{IdentityDb, LinkRules, LoginLimit};
 use tenant_db::TenantDb;
 
 use crate::database::Database;
@@ -15,10 +16,10 @@ use crate::settings::Settings;
 
 /// What needs no connection.
 pub(crate) fn state(settings: &Settings, database: &Database) -> Result<AppState, Box<dyn Error>> {
-    let secret = &database.secret_key;
+    let secrets = &database.secret_keys;
     Ok(AppState {
-        access_tokens: AccessTokens::new(settings.auth.access_tokens(secret.clone()))?,
-        cursor_key: CursorKey::derive(secret.expose_secret().as_bytes()),
+        access_tokens: AccessTokens::new(settings.auth.access_tokens(secrets)?)?,
+        cursor_key: CursorKey::derive(secrets.current().expose_secret().as_bytes()),
         settings: settings.server.clone(),
     })
 }
@@ -30,13 +31,20 @@ pub(crate) fn connect(
     passwords: PasswordThreads,
 ) -> Result<Services, Box<dyn Error>> {
     let (urls, key) = (&database.urls, database.seal_key.clone());
+    let (auth, secrets) = (&settings.auth, &database.secret_keys);
     Ok(Services {
         tenants: TenantDb::connect(&urls.app, key, &settings.database.tenant_pool())?,
         identity: IdentityDb::connect(&urls.auth, &settings.database.auth_pool())?,
         passwords,
         outbox: Outbox::default(),
-        refresh_key: RefreshKey::derive(database.secret_key.expose_secret().as_bytes()),
-        refresh_lifetime_days: settings.auth.refresh_token_lifetime_days,
+        refresh_key: RefreshKey::derive(secrets.current().expose_secret().as_bytes()),
+        refresh_lifetime_days: auth.refresh_token_lifetime_days,
+        totp_keys: Arc::new(TotpKeys::derive(secrets)?),
+        login_limit: LoginLimit {
+            failures: auth.login_failure_limit.max(1),
+            window_minutes: auth.login_failure_window_minutes,
+        },
+        step_up_max_age_seconds: i32::try_from(auth.step_up_max_age_seconds).unwrap_or(i32::MAX),
     })
 }
 
@@ -59,7 +67,7 @@ pub(crate) fn work(
         tenants: services.tenants.clone(),
         mailer,
         links: LinkRules {
-            key: MailKey::derive(database.secret_key.expose_secret().as_bytes()),
+            key: MailKey::derive(database.secret_keys.current().expose_secret().as_bytes()),
             verify_email: TimeDelta::hours(settings.auth.verify_email_lifetime_hours.into()),
             reset_password: TimeDelta::minutes(
                 settings.auth.reset_password_lifetime_minutes.into(),
@@ -68,4 +76,15 @@ pub(crate) fn work(
         outbox: services.outbox.clone(),
         settings: settings.jobs.clone(),
     })?)
+}
+
+/// Seals what an earlier secret key has sealed under the current one, so that the earlier one can
+/// go with the next start.
+pub(crate) async fn reseal(services: &Services) -> Result<(), store::Error> {
+    let keys = Arc::clone(&services.totp_keys);
+    let resealed = services.identity.reseal_totp(keys).await?;
+    if resealed > 0 {
+        log::info!(resealed; "TOTP secrets of a previous secret key were sealed under the current one");
+    }
+    Ok(())
 }

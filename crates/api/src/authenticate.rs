@@ -17,7 +17,7 @@ use std::{
 };
 
 use crate::{
-    client_address::client_address, error::ApiError, presented_key::PresentedKey,
+    client_address::client_address, denial::Bearing, error::ApiError, presented_key::PresentedKey,
     request_id::RequestId, require::Require, state::AppState, tenant_selection,
 };
 
@@ -132,8 +132,10 @@ impl Caller {
             let verified = state.access_tokens.verify(token, Utc::now());
             verified.ok().map(Principal::User)
         };
+        let principal = principal.ok_or(ApiError::InvalidToken)?;
+        request.extensions_mut().insert(Bearing(principal.clone()));
         Ok(Self {
-            principal: principal.ok_or(ApiError::InvalidToken)?,
+            principal,
             request_id: RequestId::of(request),
             address: client_address(request, &state.settings.trusted_proxies),
         })

@@ -40,8 +40,15 @@ pub enum ApiError {
     InvalidToken,
     #[error("e-mail address or password is wrong")]
     InvalidCredentials,
+    #[error("the account asks for a second factor")]
+    MfaRequired,
+    #[error("prove once more who you are")]
+    StepUpRequired { max_age_seconds: i32 },
     #[error("the session has ended")]
     SessionRevoked,
+    /// As `SessionRevoked`, which the client cannot tell from it: somebody has a copy of a token.
+    #[error("the session has ended")]
+    RefreshReused,
     #[error("the access token is out of date")]
     TokenStale,
     #[error("your role does not permit this")]
@@ -75,6 +82,9 @@ pub enum ApiError {
     LastOwner,
     #[error("the e-mail address already has an account")]
     EmailTaken,
+    /// As `EmailTaken`, after a password was compared.
+    #[error("the e-mail address already has an account")]
+    EmailTakenByAnother,
     #[error("it is not deleted")]
     NotDeleted,
     #[error("the slug is taken")]
@@ -89,6 +99,8 @@ pub enum ApiError {
     PayloadTooLarge { limit: usize },
     #[error("the body must be uncompressed {expected}")]
     UnsupportedMediaType { expected: &'static str },
+    #[error("too many sign-ins from this address have failed")]
+    TooManyAttempts { retry_after_seconds: u64 },
     #[error("{}", count(.0))]
     ValidationFailed(Vec<FieldError>),
     #[error("the server failed to answer")]
@@ -193,7 +205,9 @@ impl ApiError {
             Self::MissingToken => ErrorCode::MissingToken,
             Self::InvalidToken => ErrorCode::InvalidToken,
             Self::InvalidCredentials => ErrorCode::InvalidCredentials,
-            Self::SessionRevoked => ErrorCode::SessionRevoked,
+            Self::MfaRequired => ErrorCode::MfaRequired,
+            Self::StepUpRequired { .. } => ErrorCode::StepUpRequired,
+            Self::SessionRevoked | Self::RefreshReused => ErrorCode::SessionRevoked,
             Self::TokenStale => ErrorCode::TokenStale,
             Self::Forbidden => ErrorCode::Forbidden,
             Self::IdempotencyKeyNotAllowed => ErrorCode::IdempotencyKeyNotAllowed,
@@ -211,12 +225,13 @@ impl ApiError {
             Self::RequestTimeout => ErrorCode::RequestTimeout,
             Self::Conflict => ErrorCode::Conflict,
             Self::LastOwner => ErrorCode::LastOwner,
-            Self::EmailTaken => ErrorCode::EmailTaken,
+            Self::EmailTaken | Self::EmailTakenByAnother => ErrorCode::EmailTaken,
             Self::NotDeleted => ErrorCode::NotDeleted,
             Self::SlugTaken => ErrorCode::SlugTaken,
             Self::PreconditionFailed => ErrorCode::PreconditionFailed,
             Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
+            Self::TooManyAttempts { .. } => ErrorCode::TooManyAttempts,
             Self::ValidationFailed(_) => ErrorCode::ValidationFailed,
             Self::Internal(_) => ErrorCode::Internal,
             Self::Busy { .. } => ErrorCode::Busy,
@@ -233,11 +248,40 @@ impl ApiError {
         }
     }
 
+    /// Whose limit was reached; only of a 429.
+    #[must_use]
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooManyAttempts { .. } => Some("address"),
+            _ => None,
+        }
+    }
+
+    /// Why this refusal is a denial: somebody reached for what is not theirs, or might have. An
+    /// operator counts these; the client is told less.
+    #[must_use]
+    pub fn denial(&self) -> Option<&'static str> {
+        match self {
+            Self::InvalidCredentials | Self::EmailTakenByAnother => Some("failed_login"),
+            Self::RefreshReused => Some("refresh_reused"),
+            Self::TooManyAttempts { .. } => Some("too_many_attempts"),
+            Self::Internal(cause) => cause
+                .downcast_ref::<tenant_db::Error>()
+                .filter(|cause| cause.is_violation())
+                .map(|_| "isolation_violation"),
+            error if error.code().status() == StatusCode::FORBIDDEN => Some(error.code().as_str()),
+            _ => None,
+        }
+    }
+
     /// When to come back, in seconds, for what passes by itself.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::Busy {
+                retry_after_seconds,
+            }
+            | Self::TooManyAttempts {
                 retry_after_seconds,
             } => Some(*retry_after_seconds),
             Self::DatabaseUnavailable(_) => Some(RETRY_AFTER_SECONDS),
@@ -268,7 +312,15 @@ impl From<store::Error> for ApiError {
             store::Error::InvalidRefreshToken | store::Error::InvalidMailToken => {
                 Self::InvalidToken
             }
-            store::Error::WrongPassword => Self::InvalidCredentials,
+            store::Error::RefreshReused => Self::RefreshReused,
+            store::Error::WrongPassword | store::Error::WrongSecondFactor => {
+                Self::InvalidCredentials
+            }
+            store::Error::MfaRequired => Self::MfaRequired,
+            store::Error::StepUpRequired { max_age_seconds } => {
+                Self::StepUpRequired { max_age_seconds }
+            }
+            store::Error::Conflict => Self::Conflict,
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,
             store::Error::SignupClosed => Self::SignupClosed,

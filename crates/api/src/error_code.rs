@@ -71,7 +71,11 @@ error_codes! {
     InvalidToken = "invalid_token", 401, "Invalid token",
         "The access token is malformed, forged, expired or not meant for this server: refresh it, or sign in. Where a refresh token was sent: it is unknown, expired or replaced; sign in. Where an API key was sent: it is malformed, unknown, expired or revoked, or whoever made it may no longer do all that it may.";
     InvalidCredentials = "invalid_credentials", 401, "Invalid credentials",
-        "No such account, or another password. Which of the two is not said.";
+        "No such account, or another password, or a wrong second factor. Which of them is not said.";
+    MfaRequired = "mfa_required", 401, "Second factor required",
+        "The password is right, and the account has a second factor: repeat the request with a code of the authenticator app, or a recovery code, in `totp`.";
+    StepUpRequired = "step_up_required", 401, "Recent sign-in required",
+        "The last sign-in of this session is too long ago for this. Prove once more who you are at `/api/v1/auth/step-up`, then repeat the request (RFC 9470).";
     SessionRevoked = "session_revoked", 401, "Session revoked",
         "The session was logged out or revoked, or a refresh token was presented again long after its use. Sign in again.";
     TokenStale = "token_stale", 401, "Access token out of date",
@@ -120,6 +124,8 @@ error_codes! {
         "The body must be uncompressed `application/json`; for `PATCH` also `application/merge-patch+json`.";
     ValidationFailed = "validation_failed", 422, "Validation failed",
         "The request is well-formed, but values in it are not acceptable. `errors` lists them: `pointer` (RFC 6901, into the body), `parameter` for a query parameter, `code` (`unknown_field`, `missing_field`, `wrong_type`, `duplicate`, `invalid`), `detail`. Unknown fields and wrong types are reported one at a time, everything else at once.";
+    TooManyAttempts = "too_many_attempts", 429, "Too many attempts",
+        "Too many sign-ins from this address have failed for this e-mail. Nothing was compared; whether the account exists is not said. Repeat after `Retry-After` seconds.";
     Internal = "internal", 500, "Internal error",
         "The server failed. The request id leads its operators to the cause.";
     Busy = "busy", 503, "Busy",

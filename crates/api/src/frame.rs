@@ -12,7 +12,9 @@ use actix_web::{
 use futures_util::FutureExt as _;
 use std::{panic::AssertUnwindSafe, time::Instant};
 
-use crate::{access_log, error::ApiError, problem, request_id::RequestId, security_headers};
+use crate::{
+    access_log, denial, error::ApiError, problem, request_id::RequestId, security_headers,
+};
 
 /// The outermost middleware.
 ///
@@ -36,6 +38,9 @@ pub(crate) async fn frame(
     match answered {
         Ok(mut response) => {
             if let Some(error) = response.response().error() {
+                if let Some(error) = error.as_error::<ApiError>() {
+                    denial::record(error, &request_id, Some(response.request()));
+                }
                 let problem = problem::response(error, &request_id);
                 response = response.into_response(problem);
             }
@@ -44,6 +49,9 @@ pub(crate) async fn frame(
             Ok(response)
         }
         Err(error) => {
+            if let Some(error) = error.as_error::<ApiError>() {
+                denial::record(error, &request_id, None);
+            }
             let mut response = problem::response(&error, &request_id);
             add_headers(response.headers_mut());
             Err(InternalError::from_response(error, response).into())

@@ -10,8 +10,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
-    account, api_keys, auth, health, my_tenants, password, projects, roles, session, sessions,
-    tenant, tenants, users,
+    account, api_keys, auth, health, jwks, mfa, my_tenants, password, projects, roles, session,
+    sessions, step_up, tenant, tenants, users,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -36,11 +36,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
         health::live,
         health::health,
         health::ready,
+        jwks::find,
         auth::register,
         auth::login,
         session::refresh,
         session::switch,
         session::logout,
+        step_up::step_up,
+        mfa::begin,
+        mfa::confirm,
+        mfa::remove,
         password::change,
         account::me,
         account::update,
@@ -51,6 +56,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tenants::create,
         tenant::find,
         tenant::update,
+        tenant::transfer,
         users::list,
         users::find,
         users::create,
@@ -117,6 +123,9 @@ struct Problem {
     code: String,
     /// Names this request in the server's log.
     request_id: String,
+    /// Whose limit was reached, with a status of 429.
+    #[schema(nullable = false, example = "address")]
+    limit: Option<String>,
     /// The values that were refused, with `validation_failed`.
     #[schema(nullable = false)]
     errors: Option<Vec<FieldProblem>>,
@@ -178,11 +187,32 @@ macro_rules! problem_sets {
 
 problem_sets! {
     /// Registration.
-    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, SignupClosed, RequestTimeout, EmailTaken,
-        SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, SignupClosed,
+        RequestTimeout, EmailTaken, SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        TooManyAttempts, Internal, Busy, DatabaseUnavailable];
     /// Sign-in.
-    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, TenantSuspended,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, TenantSuspended,
+        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
+        DatabaseUnavailable];
+    /// Proving once more who one is.
+    StepUpProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+        InvalidCredentials, MfaRequired, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
+    /// Beginning with a second factor.
+    BeginMfaProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
+        TenantMismatch, Conflict, Internal, Busy, DatabaseUnavailable];
+    /// The first code.
+    ConfirmMfaProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+        InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, Conflict, RequestTimeout, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
+    /// Doing without a second factor.
+    RemoveMfaProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
+        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable];
+    /// Handing the tenant over.
+    TransferProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+        SessionRevoked, TokenStale, StepUpRequired, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
+        NotFound, Conflict, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
     /// The next tokens.
     RefreshProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, SessionRevoked, RequestTimeout,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
@@ -196,7 +226,8 @@ problem_sets! {
     /// Another password.
     ChangePasswordProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
+        DatabaseUnavailable, KeyNotAllowed];
     /// Changing one's own account.
     UpdateAccountProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,

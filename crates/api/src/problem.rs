@@ -24,6 +24,9 @@ const CHALLENGE_INVALID_TOKEN: &str = r#"Bearer realm="rowhouse", error="invalid
 struct Members<'a> {
     code: ErrorCode,
     request_id: &'a str,
+    /// Whose limit was reached: `tenant`, `user`, `key` or `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'static str>,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
 }
@@ -56,6 +59,7 @@ fn render(error: &ApiError, request_id: &RequestId) -> HttpResponse {
         .with_extensions(Members {
             code,
             request_id: request_id.as_str(),
+            limit: error.limit(),
             errors: error.field_errors(),
         })
         .error_response();
@@ -66,11 +70,21 @@ fn render(error: &ApiError, request_id: &RequestId) -> HttpResponse {
 fn add_headers(error: &ApiError, headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match error {
-        ApiError::MissingToken | ApiError::InvalidCredentials => {
+        ApiError::MissingToken | ApiError::InvalidCredentials | ApiError::MfaRequired => {
             insert(headers, header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        ApiError::InvalidToken | ApiError::SessionRevoked | ApiError::TokenStale => {
+        ApiError::InvalidToken
+        | ApiError::SessionRevoked
+        | ApiError::RefreshReused
+        | ApiError::TokenStale => {
             insert(headers, header::WWW_AUTHENTICATE, CHALLENGE_INVALID_TOKEN);
+        }
+        // RFC 9470, 3.
+        ApiError::StepUpRequired { max_age_seconds } => {
+            let challenge = format!(
+                r#"{CHALLENGE}, error="insufficient_user_authentication", max_age="{max_age_seconds}""#
+            );
+            insert(headers, header::WWW_AUTHENTICATE, &challenge);
         }
         ApiError::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow),
         _ => {}

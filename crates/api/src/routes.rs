@@ -10,8 +10,8 @@ use actix_web::{
 
 use crate::{
     endpoints::{
-        account, api_keys, auth, docs, health, my_tenants, password, projects, roles, session,
-        sessions, tenant, tenants, users,
+        account, api_keys, auth, docs, health, jwks, mfa, my_tenants, password, projects, roles,
+        session, sessions, step_up, tenant, tenants, users,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -23,6 +23,7 @@ fn table() -> Vec<Endpoint> {
         at("/health").get(health::health),
         at("/health/live").get(health::live),
         at("/health/ready").get(health::ready),
+        at("/.well-known/jwks.json").get(jwks::find),
         at("/openapi.json").get(docs::document),
         at("/docs").get(docs::redirect),
         at("/docs/errors/{code}").get(docs::error),
@@ -33,6 +34,11 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/auth/switch").post(session::switch),
         at("/api/v1/auth/logout").post(session::logout),
         at("/api/v1/auth/password/change").post(password::change),
+        at("/api/v1/auth/step-up").post(step_up::step_up),
+        at("/api/v1/auth/mfa/totp")
+            .post(mfa::begin)
+            .delete(mfa::remove),
+        at("/api/v1/auth/mfa/totp/confirm").post(mfa::confirm),
         at("/api/v1/users/me")
             .get(account::me)
             .patch(account::update)
@@ -58,6 +64,7 @@ fn table() -> Vec<Endpoint> {
             .get(api_keys::find)
             .delete(api_keys::delete),
         at("/api/v1/tenant").get(tenant::find).patch(tenant::update),
+        at("/api/v1/tenant/transfer-ownership").post(tenant::transfer),
         at("/api/v1/projects")
             .get(projects::list)
             .post(projects::create),

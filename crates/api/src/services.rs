@@ -2,12 +2,13 @@
 
 use auth::{
     AccessTokens, CustomRoleClaim, PasswordThreads, PermissionSet, RefreshKey, RefreshToken,
-    TenantClaim, UserPrincipal,
+    TenantClaim, TotpKeys, UserPrincipal,
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
 use jobs::Outbox;
-use store::{IdentityDb, NewRefreshToken, NewSession, SignedIn};
+use std::sync::Arc;
+use store::{IdentityDb, LoginLimit, NewRefreshToken, NewSession, SignedIn};
 use tenant_db::TenantDb;
 
 use crate::error::ApiError;
@@ -26,6 +27,12 @@ pub struct Services {
     pub refresh_key: RefreshKey,
     /// How long a refresh token lives, in days.
     pub refresh_lifetime_days: u32,
+    /// What seals the secrets of second factors.
+    pub totp_keys: Arc<TotpKeys>,
+    /// How many sign-ins may fail.
+    pub login_limit: LoginLimit,
+    /// How long ago somebody may have proved who they are for what cannot be undone, in seconds.
+    pub step_up_max_age_seconds: i32,
 }
 
 impl std::fmt::Debug for Services {

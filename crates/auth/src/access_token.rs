@@ -1,8 +1,10 @@
-//! Access tokens: a [`UserPrincipal`] as a JSON Web Token (RFC 7519) under HS256 (RFC 7518, 3.2), and
-//! back. Follows RFC 8725: one algorithm, pinned; issuer and audience always checked.
+//! Access tokens: a [`UserPrincipal`] as a JSON Web Token (RFC 7519) under HS256 (RFC 7518, 3.2) or
+//! EdDSA (RFC 8037), and back. Follows RFC 8725: one algorithm, pinned by the settings and never
+//! read from a token; issuer and audience always checked.
 
 use chrono::{DateTime, Utc};
 use domain::{AccountId, Role, RoleName, SessionId, TenantId};
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -29,9 +31,23 @@ pub struct AccessTokenSettings {
     pub audience: String,
     /// How long a token is good, in seconds. Default 1800.
     pub lifetime_seconds: i64,
+    /// Of all keys. Default HS256.
+    pub algorithm: TokenAlgorithm,
     /// The first signs, all verify. To rotate: put the new key in front, drop the old one a
     /// lifetime later. Default: none, which is refused.
     pub keys: Vec<SigningKey>,
+}
+
+/// How access tokens are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum TokenAlgorithm {
+    /// HMAC with SHA-256: whoever can verify a token can also make one.
+    #[default]
+    #[serde(rename = "HS256")]
+    Hs256,
+    /// Ed25519: others verify with the public keys of [`AccessTokens::public_keys`].
+    #[serde(rename = "EdDSA")]
+    EdDsa,
 }
 
 impl Default for AccessTokenSettings {
@@ -40,6 +56,7 @@ impl Default for AccessTokenSettings {
             issuer: "rowhouse".to_owned(),
             audience: "rowhouse-api".to_owned(),
             lifetime_seconds: 1800,
+            algorithm: TokenAlgorithm::default(),
             keys: Vec::new(),
         }
     }
@@ -50,9 +67,24 @@ impl Default for AccessTokenSettings {
 pub struct SigningKey {
     /// Its id, in the header of every token that it signed. Not secret.
     pub kid: String,
-    /// Its secret; the key is the bytes of this text. RFC 7518 asks for 32 at least, which
-    /// production enforces.
+    /// Its secret. HS256: the key is the bytes of this text; RFC 7518 asks for 32 at least, which
+    /// production enforces. EdDSA: an Ed25519 private key as PKCS #8 in PEM.
     pub secret: SecretString,
+}
+
+impl SigningKey {
+    /// An Ed25519 private key, PKCS #8 in PEM, named by the thumbprint of its public key (RFC 7638,
+    /// RFC 8037 A.3).
+    ///
+    /// # Errors
+    /// [`AuthError::NotAnEd25519Key`].
+    pub fn ed25519(pem: SecretString) -> Result<Self, AuthError> {
+        let public = public_key(&ed25519(&pem)?)?;
+        let kid = public
+            .thumbprint(ThumbprintHash::SHA256)
+            .map_err(AuthError::NotAnEd25519Key)?;
+        Ok(Self { kid, secret: pem })
+    }
 }
 
 /// Issues and verifies access tokens. Pure computation, some microseconds a call; share it behind
@@ -63,6 +95,7 @@ pub struct AccessTokens {
     lifetime_seconds: i64,
     signing: (Header, EncodingKey),
     verifying: Vec<(String, DecodingKey)>,
+    public_keys: JwkSet,
     validation: Validation,
 }
 
@@ -104,34 +137,42 @@ impl AccessTokens {
             issuer,
             audience,
             lifetime_seconds,
+            algorithm,
             keys,
         } = settings;
         if lifetime_seconds < 1 {
             return Err(AuthError::Lifetime { lifetime_seconds });
         }
-        let mut verifying: Vec<(String, DecodingKey)> = Vec::new();
-        for SigningKey { kid, secret } in &keys {
-            if secret.expose_secret().is_empty() {
-                return Err(AuthError::EmptySecret { kid: kid.clone() });
+        let mut prepared: Vec<Prepared> = Vec::new();
+        for key in keys {
+            if prepared.iter().any(|known| known.kid == key.kid) {
+                return Err(AuthError::DuplicateKeyId { kid: key.kid });
             }
-            if verifying.iter().any(|(known, _)| known == kid) {
-                return Err(AuthError::DuplicateKeyId { kid: kid.clone() });
-            }
-            verifying.push((
-                kid.clone(),
-                DecodingKey::from_secret(secret.expose_secret().as_bytes()),
-            ));
+            prepared.push(Prepared::of(key, algorithm)?);
         }
-        let first = keys.into_iter().next().ok_or(AuthError::NoSigningKey)?;
-        let mut header = Header::new(Algorithm::HS256);
-        header.kid = Some(first.kid);
-        let signing = (
-            header,
-            EncodingKey::from_secret(first.secret.expose_secret().as_bytes()),
-        );
+        let public_keys = JwkSet {
+            keys: prepared
+                .iter()
+                .filter_map(|key| key.public.clone())
+                .collect(),
+        };
+        let mut signing = None;
+        let mut verifying = Vec::new();
+        for Prepared {
+            kid, sign, verify, ..
+        } in prepared
+        {
+            signing.get_or_insert_with(|| {
+                let mut header = Header::new(algorithm.jwa());
+                header.kid = Some(kid.clone());
+                (header, sign)
+            });
+            verifying.push((kid, verify));
+        }
+        let signing = signing.ok_or(AuthError::NoSigningKey)?;
 
         // Pins the algorithm: a token's own `alg` is compared with it and never followed.
-        let mut validation = Validation::new(Algorithm::HS256);
+        let mut validation = Validation::new(algorithm.jwa());
         validation.set_issuer(&[&issuer]);
         validation.set_audience(&[&audience]);
         validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
@@ -145,8 +186,16 @@ impl AccessTokens {
             lifetime_seconds,
             signing,
             verifying,
+            public_keys,
             validation,
         })
+    }
+
+    /// What others verify tokens with, as a JWK Set (RFC 7517, 5): a public key per signing key
+    /// under EdDSA, none under HS256, whose keys are secret.
+    #[must_use]
+    pub fn public_keys(&self) -> &impl Serialize {
+        &self.public_keys
     }
 
     /// How long a new token is good, in seconds: the `expires_in` of a token answer.
@@ -195,7 +244,7 @@ impl AccessTokens {
         jsonwebtoken::encode(header, &claims, key).map_err(AuthError::Signing)
     }
 
-    /// Who a token speaks for, at `now`: the signature is of a known key under HS256, issuer and
+    /// Who a token speaks for, at `now`: the signature is of a known key under its algorithm, issuer and
     /// audience are ours, `nbf <= now + 5 s` and `now < exp` (whole seconds).
     ///
     /// # Errors
@@ -257,6 +306,63 @@ impl Claims {
             custom_role,
         }))
     }
+}
+
+/// A key, ready for use.
+struct Prepared {
+    kid: String,
+    sign: EncodingKey,
+    verify: DecodingKey,
+    public: Option<Jwk>,
+}
+
+impl Prepared {
+    fn of(key: SigningKey, algorithm: TokenAlgorithm) -> Result<Self, AuthError> {
+        let SigningKey { kid, secret } = key;
+        if secret.expose_secret().is_empty() {
+            return Err(AuthError::EmptySecret { kid });
+        }
+        match algorithm {
+            TokenAlgorithm::Hs256 => Ok(Self {
+                kid,
+                sign: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
+                verify: DecodingKey::from_secret(secret.expose_secret().as_bytes()),
+                public: None,
+            }),
+            TokenAlgorithm::EdDsa => {
+                let sign = ed25519(&secret)?;
+                let mut public = public_key(&sign)?;
+                public.common.key_id = Some(kid.clone());
+                Ok(Self {
+                    kid,
+                    sign,
+                    verify: DecodingKey::from_jwk(&public).map_err(AuthError::NotAnEd25519Key)?,
+                    public: Some(public),
+                })
+            }
+        }
+    }
+}
+
+impl TokenAlgorithm {
+    const fn jwa(self) -> Algorithm {
+        match self {
+            Self::Hs256 => Algorithm::HS256,
+            Self::EdDsa => Algorithm::EdDSA,
+        }
+    }
+}
+
+fn ed25519(pem: &SecretString) -> Result<EncodingKey, AuthError> {
+    EncodingKey::from_ed_pem(pem.expose_secret().as_bytes()).map_err(AuthError::NotAnEd25519Key)
+}
+
+fn public_key(key: &EncodingKey) -> Result<Jwk, AuthError> {
+    let mut public =
+        Jwk::from_encoding_key(key, Algorithm::EdDSA).map_err(AuthError::NotAnEd25519Key)?;
+    public.common.public_key_use = Some(PublicKeyUse::Signature);
+    public.common.key_algorithm = Some(KeyAlgorithm::EdDSA);
+    Ok(public)
 }
 
 impl fmt::Debug for AccessTokens {

@@ -26,6 +26,18 @@ pub enum AuthError {
         /// What was asked for, in seconds.
         lifetime_seconds: i64,
     },
+    /// A signing key that is no Ed25519 private key as PKCS #8 in PEM, which is what
+    /// `openssl genpkey -algorithm ed25519` writes.
+    #[error("a signing key is no Ed25519 private key (PKCS #8, PEM)")]
+    NotAnEd25519Key(#[source] jsonwebtoken::errors::Error),
+    /// A file of `auth.signing_keys` could not be read.
+    #[error("cannot read the signing key {path}")]
+    KeyFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The token could not be signed.
     #[error("an access token could not be signed")]
     Signing(#[source] jsonwebtoken::errors::Error),
@@ -79,6 +91,21 @@ pub struct InvalidApiKey;
 #[error("there is no such permission")]
 pub struct UnknownPermission;
 
+/// A second factor could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum MfaError {
+    /// No listed key opens what was sealed: the key under which it was sealed is not listed any
+    /// more, or the text was changed.
+    #[error("a TOTP secret cannot be opened under any listed secret key")]
+    NotOpened,
+    /// The cipher refused; never seen.
+    #[error("a TOTP secret could not be sealed")]
+    NotSealed,
+    /// The secret or the account's name does not do for an authenticator app.
+    #[error("a TOTP secret is not usable")]
+    Unusable(#[source] totp_rs::TotpError),
+}
+
 /// Why a new password was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
@@ -97,4 +124,7 @@ pub enum PasswordError {
     /// A NUL, behind which bcrypt's cyclic key would repeat.
     #[error("must not contain a NUL character")]
     Nul,
+    /// One of the first million that anybody would try.
+    #[error("is too easy to guess: use several words, or a password manager")]
+    TooCommon,
 }

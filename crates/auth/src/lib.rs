@@ -46,14 +46,17 @@ mod password_threads;
 mod permission;
 mod permission_set;
 mod principal;
+mod recovery_code;
 mod refresh_token;
 mod rotation;
+mod secret_keys;
 mod settings;
+mod totp;
 
-pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey};
+pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey, TokenAlgorithm};
 pub use error::{
     AuthError, HashingError, InvalidApiKey, InvalidMailToken, InvalidRefreshToken, InvalidToken,
-    PasswordError, UnknownPermission,
+    MfaError, PasswordError, UnknownPermission,
 };
 pub use key_secret::{KeyHash, KeySecret};
 pub use mail_token::{MailKey, MailPurpose, MailToken, MailTokenHash};
@@ -62,6 +65,9 @@ pub use password_threads::{PasswordSettings, PasswordThreads};
 pub use permission::{Permission, permissions_of, role_permits};
 pub use permission_set::PermissionSet;
 pub use principal::{CustomRoleClaim, KeyPrincipal, Principal, TenantClaim, UserPrincipal};
+pub use recovery_code::{RECOVERY_CODES, RecoveryCode};
 pub use refresh_token::{RefreshKey, RefreshToken, RefreshTokenHash};
 pub use rotation::{Presentation, StoredRefreshToken};
+pub use secret_keys::SecretKeys;
 pub use settings::AuthSettings;
+pub use totp::{SealedTotp, TotpKeys, TotpSecret};

@@ -78,6 +78,14 @@ impl PasswordThreads {
         self.threads.run(move || hash(&password, cost)).await?
     }
 
+    /// Whether a hash was made with a lower cost than new ones are: whoever presents its password
+    /// next should get a new one. A malformed hash never needs one.
+    #[must_use]
+    pub fn is_outdated(&self, hash: &PasswordHash) -> bool {
+        let parts: Result<bcrypt::HashParts, _> = hash.as_str().parse();
+        parts.is_ok_and(|parts| parts.get_cost() < self.cost)
+    }
+
     /// Whether the password is the one behind the hash. Always exactly one bcrypt comparison: with
     /// no hash (an unknown address), or with a password that could not have been set, it compares
     /// against a dummy of the same cost and answers no.
@@ -191,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_cut_off() {
         let threads = threads();
-        let longest = "x".repeat(71);
+        let longest = format!("correct horse {}", "x".repeat(57));
         let hash = threads.hash(new(&longest)).await.unwrap();
         assert!(
             threads
@@ -200,7 +208,7 @@ mod tests {
                 .unwrap()
         );
         for length in [70, 72, 73, 1_000_000] {
-            let password = presented(&"x".repeat(length));
+            let password = presented(&format!("correct horse {}", "x".repeat(length - 14)));
             assert!(
                 !threads.verify(password, Some(hash.clone())).await.unwrap(),
                 "{length}"
@@ -250,13 +258,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hash_of_a_lower_cost_is_outdated() {
+        let threads = threads();
+        let hash = threads.hash(new("correct horse")).await.unwrap();
+        assert!(!threads.is_outdated(&hash));
+        let dearer = PasswordThreads::new(PasswordSettings {
+            cost: 5,
+            ..PasswordSettings::default()
+        });
+        assert!(dearer.unwrap().is_outdated(&hash));
+        let malformed = PasswordHash::from_stored("plain text".to_owned());
+        assert!(!threads.is_outdated(&malformed));
+    }
+
+    #[tokio::test]
     async fn many_at_once_are_all_answered() {
         let threads = Arc::new(threads());
         let callers: Vec<_> = (0..32)
             .map(|number| {
                 let threads = Arc::clone(&threads);
                 tokio::spawn(async move {
-                    let text = format!("password {number}");
+                    let text = format!("password number {number}");
                     let hash = threads.hash(new(&text)).await.unwrap();
                     threads.verify(presented(&text), Some(hash)).await.unwrap()
                 })

@@ -2,8 +2,11 @@
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use std::{fs, path::PathBuf};
 
-use crate::{AccessTokenSettings, PasswordSettings, SigningKey};
+use crate::{
+    AccessTokenSettings, AuthError, PasswordSettings, SecretKeys, SigningKey, TokenAlgorithm,
+};
 
 /// Section `auth`. Every key may be left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,6 +15,14 @@ pub struct AuthSettings {
     /// `auth.secret_key` (`SECRET_KEY`): signs access tokens, at least 32 bytes. Default: generated
     /// once in development, none in production.
     pub secret_key: Option<SecretString>,
+    /// `auth.previous_secret_keys`: what they made is still accepted. Default none.
+    pub previous_secret_keys: Vec<SecretString>,
+    /// `auth.algorithm`: of access tokens, `HS256` under the secret key or `EdDSA` under
+    /// `auth.signing_keys`. Default `HS256`.
+    pub algorithm: TokenAlgorithm,
+    /// `auth.signing_keys`: files with an Ed25519 private key each (PKCS #8, PEM); the first signs.
+    /// Default none.
+    pub signing_keys: Vec<PathBuf>,
     /// `auth.access_token_lifetime_seconds`: default 1800.
     pub access_token_lifetime_seconds: i64,
     /// `auth.refresh_token_lifetime_days`: default 30.
@@ -29,6 +40,14 @@ pub struct AuthSettings {
     /// `auth.password_max_wait_seconds`: a password that would wait longer for a thread is refused
     /// with 503; default 5.
     pub password_max_wait_seconds: u64,
+    /// `auth.login_failure_limit`: how many sign-ins may fail for one address and e-mail within the
+    /// window; default 10.
+    pub login_failure_limit: u16,
+    /// `auth.login_failure_window_minutes`: how long a failed sign-in counts; default 15.
+    pub login_failure_window_minutes: u16,
+    /// `auth.step_up_max_age_seconds`: how long ago somebody may have proved who they are for what
+    /// cannot be undone; default 900.
+    pub step_up_max_age_seconds: u32,
 }
 
 impl Default for AuthSettings {
@@ -36,6 +55,9 @@ impl Default for AuthSettings {
         let passwords = PasswordSettings::default();
         Self {
             secret_key: None,
+            previous_secret_keys: Vec::new(),
+            algorithm: TokenAlgorithm::default(),
+            signing_keys: Vec::new(),
             access_token_lifetime_seconds: AccessTokenSettings::default().lifetime_seconds,
             refresh_token_lifetime_days: 30,
             verify_email_lifetime_hours: 48,
@@ -43,6 +65,9 @@ impl Default for AuthSettings {
             bcrypt_cost: passwords.cost,
             password_threads: passwords.threads,
             password_max_wait_seconds: passwords.max_wait_seconds,
+            login_failure_limit: 10,
+            login_failure_window_minutes: 15,
+            step_up_max_age_seconds: 900,
         }
     }
 }
@@ -58,16 +83,37 @@ impl AuthSettings {
         }
     }
 
-    /// How access tokens are signed under `secret`.
+    /// The secret key, or `generated` where none is set, and those before it.
     #[must_use]
-    pub fn access_tokens(&self, secret: SecretString) -> AccessTokenSettings {
-        AccessTokenSettings {
+    pub fn secret_keys(&self, generated: &SecretString) -> SecretKeys {
+        let current = self.secret_key.as_ref().unwrap_or(generated);
+        SecretKeys::new(current.clone(), self.previous_secret_keys.clone())
+    }
+
+    /// How access tokens are signed.
+    ///
+    /// # Errors
+    /// [`AuthError::KeyFile`], [`AuthError::NotAnEd25519Key`].
+    pub fn access_tokens(&self, secrets: &SecretKeys) -> Result<AccessTokenSettings, AuthError> {
+        let keys = match self.algorithm {
+            TokenAlgorithm::Hs256 => secrets.signing_keys(),
+            TokenAlgorithm::EdDsa => self
+                .signing_keys
+                .iter()
+                .map(|path| {
+                    let pem = fs::read_to_string(path).map_err(|source| AuthError::KeyFile {
+                        path: path.clone(),
+                        source,
+                    })?;
+                    SigningKey::ed25519(pem.into())
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(AccessTokenSettings {
             lifetime_seconds: self.access_token_lifetime_seconds,
-            keys: vec![SigningKey {
-                kid: "1".to_owned(),
-                secret,
-            }],
+            algorithm: self.algorithm,
+            keys,
             ..AccessTokenSettings::default()
-        }
+        })
     }
 }

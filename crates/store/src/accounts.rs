@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use domain::{Account, AccountId, Email, FullName, TenantId};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::error::Error;
@@ -115,7 +116,13 @@ pub(crate) fn hold_password(
 ) -> Result<(), Error> {
     let held: Option<Uuid> = credentials::table
         .find(id.uuid())
-        .filter(credentials::password_hash.eq(verified.as_str()))
+        .filter(
+            credentials::password_hash
+                .eq(verified.as_str())
+                .or(credentials::rehash_of
+                    .eq(digest(verified))
+                    .assume_not_null()),
+        )
         .select(credentials::account_id)
         .for_share()
         .first(conn)
@@ -134,9 +141,16 @@ pub(crate) fn update_password(
     new: &PasswordHash,
 ) -> Result<(), Error> {
     let updated = diesel::update(credentials::table.find(id.uuid()))
-        .filter(credentials::password_hash.eq(verified.as_str()))
+        .filter(
+            credentials::password_hash
+                .eq(verified.as_str())
+                .or(credentials::rehash_of
+                    .eq(digest(verified))
+                    .assume_not_null()),
+        )
         .set((
             credentials::password_hash.eq(new.as_str()),
+            credentials::rehash_of.eq(None::<Vec<u8>>),
             credentials::changed_at.eq(diesel::dsl::now),
         ))
         .execute(conn)?;
@@ -158,6 +172,7 @@ pub(crate) fn replace_password(
     let updated = diesel::update(credentials::table.find(id.uuid()))
         .set((
             credentials::password_hash.eq(new.as_str()),
+            credentials::rehash_of.eq(None::<Vec<u8>>),
             credentials::changed_at.eq(diesel::dsl::now),
         ))
         .execute(conn)?;
@@ -177,6 +192,80 @@ pub(crate) fn set_verified(conn: &mut PgConnection, id: AccountId) -> Result<(),
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// The same password under a dearer hash, in the place of the verified one; nothing when somebody
+/// else was faster.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn rehash_password(
+    conn: &mut PgConnection,
+    id: AccountId,
+    verified: &PasswordHash,
+    dearer: &PasswordHash,
+) -> Result<(), Error> {
+    diesel::update(credentials::table.find(id.uuid()))
+        .filter(credentials::password_hash.eq(verified.as_str()))
+        .set((
+            credentials::password_hash.eq(dearer.as_str()),
+            credentials::rehash_of.eq(Some(digest(verified))),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Keeps everybody from opening a session by this account's password until the transaction ends.
+/// One account, or the account without its password, at a time.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] for an account without a password.
+pub(crate) fn lock(conn: &mut PgConnection, id: AccountId) -> Result<Account, Error> {
+    let password: Option<Uuid> = credentials::table
+        .find(id.uuid())
+        .select(credentials::account_id)
+        .for_no_key_update()
+        .first(conn)
+        .optional()?;
+    password.ok_or(Error::Conflict)?;
+    Ok(accounts::table
+        .find(id.uuid())
+        .select(Row::as_select())
+        .for_no_key_update()
+        .first(conn)?
+        .into())
+}
+
+/// Whether signing in asks for a second factor from now on.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn set_mfa(
+    conn: &mut PgConnection,
+    id: AccountId,
+    mfa: SecondFactors,
+) -> Result<(), Error> {
+    diesel::update(accounts::table.find(id.uuid()))
+        .set((
+            accounts::mfa_enabled.eq(mfa == SecondFactors::Asked),
+            accounts::updated_at.eq(diesel::dsl::now),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What signing in asks for besides the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SecondFactors {
+    /// One.
+    Asked,
+    /// None.
+    NotAsked,
+}
+
+/// What is kept of a hash that was replaced by a dearer one.
+fn digest(hash: &PasswordHash) -> Vec<u8> {
+    Sha256::digest(hash.as_str()).to_vec()
 }
 
 /// Changes the person's name. What its tenants call it is theirs.
@@ -206,6 +295,7 @@ struct Row {
     email: String,
     full_name: String,
     email_verified: bool,
+    mfa_enabled: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -216,7 +306,7 @@ impl From<Row> for Account {
             email: row.email,
             full_name: row.full_name,
             email_verified: row.email_verified,
-            mfa_enabled: false,
+            mfa_enabled: row.mfa_enabled,
             home_tenant_id: row.home_tenant_id.map(Into::into),
             created_at: row.created_at,
         }

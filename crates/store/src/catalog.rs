@@ -51,8 +51,8 @@ pub fn catalog() -> Catalog {
 }
 
 /// Where functions are defined, oldest first.
-fn scripts() -> [&'static str; 11] {
-    [
+fn scripts() -> Vec<&'static str> {
+    vec![
         include_str!("../../../migrations/20261121000100_tenants_and_accounts/up.sql"),
         include_str!("../../../migrations/20261121000200_memberships/up.sql"),
         include_str!("../../../migrations/20261121000300_sessions/up.sql"),
@@ -63,12 +63,13 @@ fn scripts() -> [&'static str; 11] {
         include_str!("../../../migrations/20261121000800_account_deletion/up.sql"),
         include_str!("../../../migrations/20261121000900_roles/up.sql"),
         include_str!("../../../migrations/20261121001000_api_keys/up.sql"),
+        include_str!("../../../migrations/20261121001100_mfa/up.sql"),
         include_str!("../../../migrations/20261121001200_operations/up.sql"),
     ]
 }
 
-fn tenant_tables() -> [TenantTable; 6] {
-    [
+fn tenant_tables() -> Vec<TenantTable> {
+    vec![
         // A slug is an address on the Internet: who takes it takes it from all.
         TenantTable::new("public.tenants")
             .write_role(Role::Admin)
@@ -147,8 +148,8 @@ fn tenant_tables() -> [TenantTable; 6] {
 }
 
 /// Tables that belong to no tenant: never a grant to `rowhouse_app`.
-fn tables() -> [Table; 14] {
-    [
+fn tables() -> Vec<Table> {
+    vec![
         Table::of_migrations("public.__diesel_schema_migrations")
             .grant("SELECT", AUTH)
             .grant("SELECT", OPS),
@@ -158,23 +159,35 @@ fn tables() -> [Table; 14] {
                 DIRECTORY,
             )
             .grant(
-                "SELECT, INSERT, DELETE, UPDATE (email, full_name, email_verified, updated_at)",
+                "SELECT, INSERT, DELETE, UPDATE (email, full_name, email_verified, mfa_enabled, updated_at)",
                 AUTH,
             ),
         Table::new("public.credentials", OWNER)
             .grant("INSERT, DELETE, SELECT (account_id)", DIRECTORY)
             .grant(
-                "SELECT, INSERT, DELETE, UPDATE (password_hash, changed_at)",
+                "SELECT, INSERT, DELETE, UPDATE (password_hash, changed_at, rehash_of)",
                 AUTH,
             ),
         Table::new("public.sessions", OWNER)
             .grant(
-                "SELECT, INSERT, DELETE, UPDATE (tenant_id, device, address, last_used_at, revoked_at)",
+                "SELECT, INSERT, DELETE, \
+                 UPDATE (tenant_id, device, address, last_used_at, revoked_at, authenticated_at)",
                 AUTH,
             )
-            .grant("SELECT (id, account_id, revoked_at), UPDATE (revoked_at)", DIRECTORY),
+            .grant(
+                "SELECT (id, account_id, revoked_at, authenticated_at), UPDATE (revoked_at)",
+                DIRECTORY,
+            ),
         Table::new("public.refresh_tokens", OWNER)
             .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
+        Table::new("public.totp_secrets", OWNER)
+            .grant("SELECT, INSERT, DELETE, UPDATE (kid, sealed, last_step)", AUTH),
+        Table::new("public.recovery_codes", OWNER)
+            .grant("SELECT, INSERT, DELETE, UPDATE (used_at)", AUTH),
+        Table::new("public.login_failures", OWNER).grant(
+            "SELECT, INSERT, DELETE, UPDATE (account_id, attempted_at, is_open)",
+            AUTH,
+        ),
         Table::new("public.operators", OWNER).grant("SELECT (account_id), INSERT", DIRECTORY),
         Table::new("public.account_tokens", OWNER)
             .grant(
@@ -196,8 +209,8 @@ fn tables() -> [Table; 14] {
     ]
 }
 
-fn functions() -> [Function; 40] {
-    [
+fn functions() -> Vec<Function> {
+    vec![
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
             TENANCY,
@@ -285,6 +298,12 @@ fn functions() -> [Function; 40] {
             "directory.leave()",
             DIRECTORY,
             "3761cb6fa44c540a970a0e181ff2415b7bb19d11e491e4722ce0564697be5977",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.require_recent_sign_in(integer)",
+            DIRECTORY,
+            "da8217e6afb95fdeed37a9adbc7d15a1626597cc2da9c78a4fa0fcbad9987400",
         )
         .callers(&[APP]),
         Function::definer(

@@ -25,6 +25,27 @@ pub enum Error {
     /// No link that was mailed, or one that has expired, was used or was replaced.
     #[error("the mailed token is not valid")]
     InvalidMailToken,
+    /// A refresh token was used before, too long ago: its session has ended with this.
+    #[error("the refresh token was used before")]
+    RefreshReused,
+    /// The password is right, and the account has a second factor that was not given.
+    #[error("a second factor is needed")]
+    MfaRequired,
+    /// No code of this moment, one that was used already, or no recovery code.
+    #[error("the second factor is wrong")]
+    WrongSecondFactor,
+    /// The session's holder must first prove once more who they are.
+    #[error("the sign-in is not recent enough")]
+    StepUpRequired {
+        /// How long ago it may be; 0 where the database alone knows.
+        max_age_seconds: i32,
+    },
+    /// What is asked contradicts the current state.
+    #[error("the current state does not allow this")]
+    Conflict,
+    /// A second factor could not be read.
+    #[error("a second factor cannot be read")]
+    Mfa(#[from] auth::MfaError),
     /// The account has another password than the one that was verified, by now.
     #[error("the password is wrong")]
     WrongPassword,
@@ -57,6 +78,11 @@ impl From<tenant_db::Error> for Error {
                 if info.constraint_name() == Some("LO001") =>
             {
                 Self::LastOwner
+            }
+            tenant_db::Error::Query(DieselError::DatabaseError(_, info))
+                if info.constraint_name() == Some("SU001") =>
+            {
+                Self::StepUpRequired { max_age_seconds: 0 }
             }
             tenant_db::Error::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::UniqueViolation,

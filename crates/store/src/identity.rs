@@ -5,13 +5,18 @@ mod account;
 mod chores;
 mod key;
 mod links;
+mod mfa;
+mod proof;
 mod queue;
 mod session;
 
 pub use self::account::{Caller, Slug};
 pub use self::chores::{Chore, Next, Retention};
+pub use self::proof::{SecondFactor, Verified};
 pub use self::queue::{AccountMail, ClaimedJob, Lease, LinkRules};
 pub use self::session::{Ended, Goal, Proof};
+
+use std::net::IpAddr;
 
 use auth::PasswordHash;
 use domain::{
@@ -22,6 +27,7 @@ use secrecy::SecretString;
 use tenant_db::{PoolSettings, ServiceDb};
 
 use crate::error::Error;
+use crate::login_failures::{self, Admission, LoginLimit, Subject};
 use crate::sessions::NewSession;
 use crate::{account_mails, accounts, catalog, directory, migrations, sessions};
 
@@ -45,8 +51,8 @@ pub struct Candidate {
 /// Who registers.
 #[derive(Debug, Clone)]
 pub enum Registrant {
-    /// A personal account that exists, and the hash that its password was verified against.
-    Known(AccountId, PasswordHash),
+    /// A personal account that exists, and its password.
+    Known(AccountId, Verified),
     /// Somebody new.
     New {
         /// The login address.
@@ -80,53 +86,59 @@ impl IdentityDb {
         })
     }
 
-    /// The personal account with this address.
+    /// The personal account with this address, and a slot to compare its password; nothing where
+    /// there is none, as then no password is compared.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn find_personal(&self, email: Email) -> Result<Option<Candidate>, Error> {
+    pub async fn find_personal(
+        &self,
+        email: Email,
+        address: IpAddr,
+        limit: LoginLimit,
+    ) -> Result<Option<(Admission, Candidate)>, Error> {
         self.db
             .run(move |conn| {
                 let Some((account, hash)) = accounts::find_personal(conn, &email)? else {
                     return Ok(None);
                 };
                 let memberships = directory::memberships_of(conn, account.id)?;
-                Ok(Some(Candidate {
+                let subject = Subject::new(address, email.as_str());
+                let admission = login_failures::admit(conn, &subject, Some(account.id), limit)?;
+                let candidate = Candidate {
                     account,
                     hash,
                     memberships,
-                }))
+                };
+                Ok(Some((admission, candidate)))
             })
             .await
     }
 
-    /// The account that signs in with this address: with a slug, the one behind that tenant's
+    /// Takes a slot to compare a password, and finds the account that signs in with this address: with a slug, the one behind that tenant's
     /// membership, else the personal one. A tenant that does not exist has no members.
+    ///
+    /// What is no address, or no slug, belongs to nobody: `None` for `email` or `slug`. `Some(None)`
+    /// names no tenant.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn find_for_sign_in(
         &self,
-        email: Email,
-        slug: Option<TenantSlug>,
-    ) -> Result<Option<Candidate>, Error> {
+        subject: Subject,
+        email: Option<Email>,
+        slug: Option<Option<TenantSlug>>,
+        limit: LoginLimit,
+    ) -> Result<(Admission, Option<Candidate>), Error> {
         self.db
             .run(move |conn| {
-                let home = match &slug {
-                    Some(slug) => directory::find_by_slug(conn, slug)?.map(|tenant| tenant.id),
-                    None => None,
+                let found = match (email, slug) {
+                    (Some(email), Some(slug)) => find_candidate(conn, &email, slug.as_ref())?,
+                    _ => None,
                 };
-                let Some((account, hash)) = accounts::find_for_sign_in(conn, &email, home)? else {
-                    // Asked all the same: the time that a refusal takes shall not tell who exists.
-                    directory::memberships_of(conn, AccountId::generate())?;
-                    return Ok(None);
-                };
-                let memberships = directory::memberships_of(conn, account.id)?;
-                Ok(Some(Candidate {
-                    account,
-                    hash,
-                    memberships,
-                }))
+                let account = found.as_ref().map(|candidate| candidate.account.id);
+                let admission = login_failures::admit(conn, &subject, account, limit)?;
+                Ok((admission, found))
             })
             .await
     }
@@ -135,7 +147,8 @@ impl IdentityDb {
     /// session: all of it, or nothing.
     ///
     /// # Errors
-    /// [`Error::EmailTaken`], [`Error::SlugTaken`], [`Error::SignupClosed`].
+    /// [`Error::EmailTaken`], [`Error::SlugTaken`], [`Error::SignupClosed`]; those of
+    /// [`open_session`](Self::open_session) for somebody known.
     pub async fn register(
         &self,
         who: Registrant,
@@ -145,13 +158,7 @@ impl IdentityDb {
         self.db
             .run(move |conn| {
                 let account = match who {
-                    Registrant::Known(id, verified) => {
-                        match accounts::hold_password(conn, id, &verified) {
-                            Err(Error::WrongPassword) => return Err(Error::EmailTaken),
-                            held => held?,
-                        }
-                        accounts::find(conn, id)?
-                    }
+                    Registrant::Known(id, verified) => verified.accept(conn, id)?,
                     Registrant::New {
                         email,
                         full_name,
@@ -176,22 +183,22 @@ impl IdentityDb {
             .await
     }
 
-    /// Opens a session that stands in `tenant`, or in none, for whoever knew the password behind
-    /// `verified`.
+    /// Opens a session that stands in `tenant`, or in none, for whoever knew the password, and has
+    /// the second factor if the account asks for one.
     ///
     /// # Errors
-    /// [`Error::WrongPassword`] when the password, or the account, has gone meanwhile.
+    /// [`Error::WrongPassword`] when the password, or the account, has gone meanwhile;
+    /// [`Error::MfaRequired`], [`Error::WrongSecondFactor`].
     pub async fn open_session(
         &self,
         account: AccountId,
-        verified: PasswordHash,
+        verified: Verified,
         tenant: Option<TenantId>,
         session: NewSession,
     ) -> Result<SignedIn, Error> {
         self.db
             .run(move |conn| {
-                accounts::hold_password(conn, account, &verified)?;
-                let account = accounts::find(conn, account)?;
+                let account = verified.accept(conn, account)?;
                 open(conn, account, tenant, &session)
             })
             .await
@@ -222,6 +229,30 @@ impl IdentityDb {
     pub async fn is_migrated(&self) -> Result<bool, Error> {
         self.db.run(migrations::is_applied).await
     }
+}
+
+/// With a slug, the account behind that tenant's membership, else the personal one. A tenant that
+/// does not exist has no members.
+fn find_candidate(
+    conn: &mut diesel::PgConnection,
+    email: &Email,
+    slug: Option<&TenantSlug>,
+) -> Result<Option<Candidate>, Error> {
+    let home = match slug {
+        Some(slug) => directory::find_by_slug(conn, slug)?.map(|tenant| tenant.id),
+        None => None,
+    };
+    let Some((account, hash)) = accounts::find_for_sign_in(conn, email, home)? else {
+        // Asked all the same: the time that a refusal takes shall not tell who exists.
+        directory::memberships_of(conn, AccountId::generate())?;
+        return Ok(None);
+    };
+    let memberships = directory::memberships_of(conn, account.id)?;
+    Ok(Some(Candidate {
+        account,
+        hash,
+        memberships,
+    }))
 }
 
 fn open(

@@ -41,12 +41,14 @@ mod credentials;
 mod directory;
 mod error;
 mod identity;
+mod login_failures;
 mod ops_db;
 mod owner_db;
 mod refresh_tokens;
 mod schedule;
 mod schema;
 mod sessions;
+mod totp_secrets;
 
 pub use self::account_mails::ClaimedMail;
 pub use self::connections::{DatabaseSettings, EMBEDDED_DATABASE, RoleUrls};
@@ -55,8 +57,9 @@ pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
 pub use self::identity::{
     AccountMail, Caller, Candidate, Chore, ClaimedJob, Ended, Goal, IdentityDb, Lease, LinkRules,
-    Next, Proof, Registrant, Retention, SignedIn, Slug,
+    Next, Proof, Registrant, Retention, SecondFactor, SignedIn, Slug, Verified,
 };
+pub use self::login_failures::{Admission, Attempt, LoginLimit, Subject};
 pub use self::ops_db::{OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::refresh_tokens::NewRefreshToken;

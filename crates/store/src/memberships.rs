@@ -6,7 +6,7 @@ use diesel::declare_sql_function;
 use diesel::prelude::*;
 use domain::{
     AccountId, CustomRoleName, Email, FullName, GrantedRole, Membership, MembershipChanges,
-    MembershipId, MembershipStatus, RoleId,
+    MembershipId, MembershipStatus, Role, RoleId,
 };
 use tenant_db::TenantConn;
 use uuid::Uuid;
@@ -33,6 +33,10 @@ extern "SQL" {
     /// The door by which members leave.
     #[sql_name = "directory.leave"]
     fn leave_tenant() -> diesel::sql_types::Nullable<diesel::sql_types::Uuid>;
+
+    /// The door that asks whether the caller has signed in lately; see the migration `mfa`.
+    #[sql_name = "directory.require_recent_sign_in"]
+    fn recent_sign_in(max_age_seconds: diesel::sql_types::Integer) -> diesel::sql_types::Bool;
 }
 
 /// The query for the id of an account's membership of a tenant.
@@ -202,6 +206,71 @@ pub fn delete(conn: &mut TenantConn<'_>, id: MembershipId) -> Result<(), Error> 
 pub fn leave(conn: &mut TenantConn<'_>) -> Result<(), Error> {
     let id: Option<Uuid> = diesel::select(leave_tenant()).get_result(conn)?;
     id.map(drop).ok_or(Error::NotFound)
+}
+
+/// Whoever acts must have proved who they are at most this long ago.
+///
+/// # Errors
+/// [`Error::StepUpRequired`].
+pub fn require_recent_sign_in(
+    conn: &mut TenantConn<'_>,
+    max_age_seconds: i32,
+) -> Result<(), Error> {
+    let asked: Result<bool, _> = diesel::select(recent_sign_in(max_age_seconds)).get_result(conn);
+    match asked.map_err(Error::from) {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(Error::StepUpRequired { .. }) => {
+            Err(Error::StepUpRequired { max_age_seconds })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes another member the owner, and the caller, who must be one, an admin. Of several at once
+/// each sees what the one before has left.
+///
+/// # Errors
+/// [`Error::NotFound`] when the tenant has no such member; [`Error::Conflict`] when that is the
+/// caller, or not active; [`tenant_db::Error::Stale`] when the caller is no owner any more.
+pub fn transfer_ownership(
+    conn: &mut TenantConn<'_>,
+    caller: AccountId,
+    to: MembershipId,
+) -> Result<(), Error> {
+    // Both at once and in the order of their ids: two who hand over to each other never wait in a
+    // circle.
+    let rows: Vec<Row> = memberships::table
+        .filter(memberships::tenant_id.eq(conn.tenant()))
+        .filter(memberships::removed_at.is_null())
+        .filter(
+            memberships::id
+                .eq(to.uuid())
+                .or(memberships::account_id.eq(caller.uuid()).assume_not_null()),
+        )
+        .order(memberships::id.asc())
+        .select(Row::as_select())
+        .for_update()
+        .load(conn)?;
+    let rows = rows
+        .into_iter()
+        .map(|row| with_role_name(conn, row))
+        .collect::<Result<Vec<_>, _>>()?;
+    let own = rows.iter().find(|row| row.account_id == Some(caller));
+    let own = own.filter(|own| own.is_active() && own.role == Role::Owner);
+    let own = own.ok_or(Error::Database(tenant_db::Error::Stale))?;
+    let target = rows.iter().find(|row| row.id == to);
+    let target = target.ok_or(Error::NotFound)?;
+    if target.id == own.id || !target.is_active() {
+        return Err(Error::Conflict);
+    }
+    for (id, role) in [(target.id, Role::Owner), (own.id, Role::Admin)] {
+        let changes = MembershipChanges {
+            role: Some(role.into()),
+            ..MembershipChanges::default()
+        };
+        update(conn, id, &changes)?;
+    }
+    Ok(())
 }
 
 #[derive(Queryable, Selectable)]

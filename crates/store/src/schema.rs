@@ -40,6 +40,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         removed_at -> Nullable<Timestamptz>,
+        mfa_enabled -> Bool,
     }
 }
 
@@ -64,6 +65,18 @@ diesel::table! {
         account_id -> Uuid,
         password_hash -> Text,
         changed_at -> Timestamptz,
+        rehash_of -> Nullable<Bytea>,
+    }
+}
+
+diesel::table! {
+    login_failures (address, email_hash, slot) {
+        address -> Inet,
+        email_hash -> Bytea,
+        slot -> Int4,
+        account_id -> Nullable<Uuid>,
+        attempted_at -> Timestamptz,
+        is_open -> Bool,
     }
 }
 
@@ -125,6 +138,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    recovery_codes (account_id, hash) {
+        account_id -> Uuid,
+        hash -> Bytea,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     refresh_tokens (hash) {
         hash -> Bytea,
         session_id -> Uuid,
@@ -164,6 +185,7 @@ diesel::table! {
         created_at -> Timestamptz,
         last_used_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        authenticated_at -> Timestamptz,
     }
 }
 
@@ -186,19 +208,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    totp_secrets (account_id) {
+        account_id -> Uuid,
+        kid -> Text,
+        sealed -> Bytea,
+        last_step -> Nullable<Int8>,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(account_tokens -> accounts (account_id));
 diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
 diesel::joinable!(jobs -> tenants (tenant_id));
+diesel::joinable!(login_failures -> accounts (account_id));
 diesel::joinable!(memberships -> accounts (account_id));
 diesel::joinable!(memberships -> tenants (tenant_id));
 diesel::joinable!(operators -> accounts (account_id));
 diesel::joinable!(projects -> tenants (tenant_id));
+diesel::joinable!(recovery_codes -> totp_secrets (account_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(roles -> tenants (tenant_id));
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(sessions -> tenants (tenant_id));
+diesel::joinable!(totp_secrets -> credentials (account_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     account_mails,
@@ -207,12 +242,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
     credentials,
     jobs,
+    login_failures,
     memberships,
     operators,
     projects,
+    recovery_codes,
     refresh_tokens,
     roles,
     schedule,
     sessions,
     tenants,
+    totp_secrets,
 );

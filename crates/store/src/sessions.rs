@@ -210,6 +210,58 @@ pub(crate) fn touch(conn: &mut PgConnection, id: SessionId, address: IpAddr) -> 
     Ok(())
 }
 
+/// Notes that whoever holds the session has just proved who they are.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn authenticate(conn: &mut PgConnection, id: SessionId) -> Result<(), Error> {
+    diesel::update(sessions::table.find(id.uuid()))
+        .set(sessions::authenticated_at.eq(diesel::dsl::now))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Makes the account's other sessions prove once more who holds them, where that matters.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn age_others(
+    conn: &mut PgConnection,
+    account: AccountId,
+    id: SessionId,
+) -> Result<(), Error> {
+    let others = lock_all(conn, account)?;
+    let others = others.into_iter().filter(|other| *other != id);
+    let others: Vec<Uuid> = others.map(Into::into).collect();
+    diesel::update(sessions::table)
+        .filter(sessions::id.eq_any(others))
+        .set(sessions::authenticated_at.eq(DateTime::<Utc>::UNIX_EPOCH))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Whoever holds the session must have proved who they are at most this long ago.
+///
+/// # Errors
+/// [`Error::StepUpRequired`].
+pub(crate) fn require_recent_sign_in(
+    conn: &mut PgConnection,
+    id: SessionId,
+    max_age_seconds: i32,
+) -> Result<(), Error> {
+    let is_recent = diesel::sql_query(
+        "SELECT id FROM sessions
+         WHERE id = $1 AND authenticated_at >= now() - make_interval(secs => $2)",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(id.uuid())
+    .bind::<diesel::sql_types::Integer, _>(max_age_seconds)
+    .execute(conn)?;
+    match is_recent {
+        0 => Err(Error::StepUpRequired { max_age_seconds }),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the session stand in `tenant`, or in none: tokens of the tenant left are stale.
 ///
 /// # Errors

@@ -34,6 +34,7 @@ const CASES: &str = "
 GET    /health                                    -
 GET    /health/live                               -
 GET    /health/ready                              -
+GET    /.well-known/jwks.json                     -
 GET    /openapi.json                              -
 GET    /docs                                      -
 GET    /docs/{file:.*}                            -
@@ -43,6 +44,10 @@ POST   /api/v1/auth/login                         -
 POST   /api/v1/auth/refresh                       nonsense
 POST   /api/v1/auth/switch                        acme-corp
 POST   /api/v1/auth/password/change               -
+POST   /api/v1/auth/step-up                       -
+POST   /api/v1/auth/mfa/totp                      -
+POST   /api/v1/auth/mfa/totp/confirm              wrong
+DELETE /api/v1/auth/mfa/totp                      -
 GET    /api/v1/users/me                           -
 PATCH  /api/v1/users/me                           -
 DELETE /api/v1/users/me                           throwaway
@@ -52,6 +57,7 @@ GET    /api/v1/users/me/sessions                  -
 DELETE /api/v1/users/me/sessions/{id}             missing
 GET    /api/v1/tenant                             -
 PATCH  /api/v1/tenant                             -
+POST   /api/v1/tenant/transfer-ownership          oneself
 GET    /api/v1/users                              -
 GET    /api/v1/users/{id}                         owner
 PATCH  /api/v1/users/{id}                         viewer
@@ -141,6 +147,8 @@ fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
         403 if row.about == "built_in" && matches!(who, "admin" | "owner" | "neighbour") => {
             Some("built_in_role")
         }
+        401 if row.about == "wrong" && who != "anonymous" && !is_key => Some("invalid_credentials"),
+        409 if row.about == "oneself" => Some("conflict"),
         401 if row.target.ends_with("/refresh") => Some("invalid_token"),
         403 if row.target.ends_with("/tenants") => Some("forbidden"),
         403 if row.target.ends_with("/switch") => Some("not_a_member"),
@@ -155,7 +163,7 @@ fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
 }
 
 /// A body of which only the role of the caller can be wrong.
-fn body(row: &Row, email: &str, who: &str) -> Option<Value> {
+fn body(row: &Row, email: &str, who: &str, owners_id: &Value) -> Option<Value> {
     let (password, full_name) = ("securepass123", "New");
     let body = match (row.method.as_str(), row.target) {
         ("POST", "/api/v1/auth/register") => {
@@ -171,6 +179,12 @@ fn body(row: &Row, email: &str, who: &str) -> Option<Value> {
             let current = if managed { "correct horse" } else { password };
             json!({ "current_password": current, "new_password": current })
         }
+        ("POST", "/api/v1/auth/step-up") => {
+            let managed = matches!(who, "admin" | "member" | "viewer");
+            json!({ "password": if managed { "correct horse" } else { password } })
+        }
+        ("POST", "/api/v1/auth/mfa/totp/confirm") => json!({ "totp": row.about }),
+        ("POST", "/api/v1/tenant/transfer-ownership") => json!({ "user_id": owners_id }),
         ("PATCH", "/api/v1/users/me" | "/api/v1/users/{id}") => json!({ "full_name": full_name }),
         ("POST", "/api/v1/users") => {
             json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
@@ -282,6 +296,9 @@ async fn throwaway(app: &TestApp, owner: &Caller, caller: &Caller, who: &str) ->
 async fn each_caller_may_what_the_committed_table_says_and_nothing_else() {
     let (app, owner, neighbour) = TestApp::two_tenants().await;
     let callers = callers(&app, &owner, neighbour).await;
+    // To hand over to oneself is a conflict, and leaves everybody what they are.
+    let me = owner.get("/api/v1/users/me").await.expect(200).json();
+    let owners_id = &me["tenant"]["membership_id"];
     let mut text = format!(
         "# Generated: which status each caller gets. UPDATE=1 cargo nextest run -p rowhouse-tests access\n\
          # homeless: signed in to no tenant. neighbour: owner of another tenant. key: an API key with\n\
@@ -301,7 +318,7 @@ async fn each_caller_may_what_the_committed_table_says_and_nothing_else() {
                 "throwaway" => &throwaway(&app, &owner, caller, who).await,
                 _ => caller,
             };
-            let body = body(row, &format!("{who}{number}@new.example"), who);
+            let body = body(row, &format!("{who}{number}@new.example"), who, owners_id);
             let answer = caller.send(row.method.clone(), &target, body).await;
             let status = answer.status();
             assert!(

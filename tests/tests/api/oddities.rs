@@ -47,6 +47,21 @@ fn writes(project: &str) -> Vec<(Method, String, Value)> {
             json!({ "current_password": "wrong password", "new_password": "securepass123" }),
         ),
         (
+            post.clone(),
+            "/api/v1/auth/step-up".to_owned(),
+            json!({ "password": "securepass123", "totp": "123456" }),
+        ),
+        (
+            post.clone(),
+            "/api/v1/auth/mfa/totp/confirm".to_owned(),
+            json!({ "totp": "123456" }),
+        ),
+        (
+            post.clone(),
+            "/api/v1/tenant/transfer-ownership".to_owned(),
+            json!({ "user_id": ID }),
+        ),
+        (
             patch.clone(),
             "/api/v1/users/me".to_owned(),
             json!({ "full_name": "X" }),

@@ -281,7 +281,7 @@ async fn sixteen_who_register_one_address_at_once_make_one_account() {
         let caller = app.stranger();
         // Each believes the address to be its own.
         let mut body = founder("alice@acme.example", &format!("tenant-{number}"));
-        body["password"] = json!(format!("password {number}"));
+        body["password"] = json!(format!("password number {number}"));
         callers.spawn(async move { caller.post(REGISTER, body).await });
     }
     let mut winners = 0;

@@ -51,6 +51,18 @@ fn account_requests() -> Vec<(Method, String, Option<Value>)> {
             "/api/v1/auth/password/change".to_owned(),
             passwords,
         ),
+        (
+            Method::POST,
+            "/api/v1/auth/step-up".to_owned(),
+            Some(json!({ "password": "securepass123" })),
+        ),
+        (Method::POST, "/api/v1/auth/mfa/totp".to_owned(), None),
+        (
+            Method::POST,
+            "/api/v1/auth/mfa/totp/confirm".to_owned(),
+            Some(json!({ "totp": "123456" })),
+        ),
+        (Method::DELETE, "/api/v1/auth/mfa/totp".to_owned(), None),
     ]
 }
 
@@ -103,9 +115,19 @@ fn tenant_requests() -> Vec<(Method, String, Option<Value>)> {
     ]
 }
 
+/// Every route that needs a token of a tenant's owner.
+fn owner_requests() -> Vec<(Method, String, Option<Value>)> {
+    let id = "0198c0de-0000-7000-8000-000000000001";
+    vec![(
+        Method::POST,
+        "/api/v1/tenant/transfer-ownership".to_owned(),
+        Some(json!({ "user_id": id })),
+    )]
+}
+
 /// Every request of this caller is refused alike.
 async fn assert_refused(caller: &Caller, status: u16, code: &str, challenge: &str) {
-    let mut requests = [account_requests(), tenant_requests()].concat();
+    let mut requests = [account_requests(), tenant_requests(), owner_requests()].concat();
     // Whoever has to switch, or wants to leave, need not refresh first.
     if code != "token_stale" {
         requests.extend(session_requests());

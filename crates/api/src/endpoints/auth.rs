@@ -11,7 +11,8 @@ use domain::{
     TenantStatus,
 };
 use serde::Deserialize;
-use store::{Candidate, Registrant};
+use std::net::IpAddr;
+use store::{Attempt, Candidate, Registrant, Subject};
 use utoipa::ToSchema;
 
 use super::token::{self, TokenView};
@@ -25,7 +26,7 @@ use crate::{
     validation::Validation,
 };
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Register {
     #[schema(example = "alice@acme.example", max_length = 254)]
@@ -41,11 +42,15 @@ pub(crate) struct Register {
     /// Default: the slug.
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200)]
     tenant_name: Option<String>,
+    /// For an account that exists and has a second factor: as for a login.
+    #[schema(example = "123456", max_length = 64)]
+    totp: Option<String>,
 }
 
 struct Registration {
     email: Email,
     password: Password,
+    totp: Option<String>,
     full_name: FullName,
     tenant: Option<(TenantSlug, TenantName)>,
 }
@@ -78,6 +83,7 @@ impl TryFrom<Register> for Registration {
             Some(Self {
                 email: email?,
                 password: password?,
+                totp: body.totp,
                 full_name: full_name?,
                 tenant: slug?.zip(name?),
             })
@@ -85,7 +91,8 @@ impl TryFrom<Register> for Registration {
     }
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+// No `Debug`: a code is good for a minute.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
     #[schema(example = "alice@acme.example")]
@@ -95,12 +102,17 @@ pub(crate) struct Login {
     /// Default: the only membership, else no tenant.
     #[schema(example = "acme-corp")]
     tenant_slug: Option<String>,
+    /// For an account with a second factor: a code of the authenticator app, or a recovery code.
+    /// Each is good once.
+    #[schema(example = "123456", max_length = 64)]
+    totp: Option<String>,
 }
 
 /// An account, and a tenant with it when one is named.
 ///
 /// With the address of a personal account, the password decides: right, and the tenant is added
-/// to that account; wrong, and the address is taken. Either way costs one bcrypt.
+/// to that account (with its second factor, if it has one); wrong, and the address is taken, which
+/// counts as a failed sign-in. Either way costs one bcrypt.
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tag = "auth", operation_id = "register", request_body = Register,
     responses((status = 201, body = TokenView), RegisterProblems),
@@ -112,31 +124,21 @@ pub(crate) async fn register(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let registration = Registration::try_from(body)?;
-    let known = services
-        .identity
-        .find_personal(registration.email.clone())
-        .await?;
-    let who = match known {
-        Some(candidate) => {
-            let right = services
-                .passwords
-                .verify(registration.password, Some(candidate.hash.clone()))
-                .await?;
-            right
-                .then_some(Registrant::Known(candidate.account.id, candidate.hash))
-                .ok_or(ApiError::EmailTaken)?
-        }
-        None => Registrant::New {
-            email: registration.email,
-            full_name: registration.full_name,
-            password_hash: services.passwords.hash(registration.password).await?,
-        },
-    };
-    let (refresh, session) = services.new_session(device(&request), address(&request, &state));
-    let who = services
+    let from = address(&request, &state);
+    let (who, attempt) = identify(&services, &registration, from).await?;
+    let (refresh, session) = services.new_session(device(&request), from);
+    let registered = services
         .identity
         .register(who, registration.tenant, session)
-        .await?;
+        .await
+        .map_err(|error| match error {
+            store::Error::WrongPassword => ApiError::EmailTakenByAnother,
+            error => error.into(),
+        });
+    let who = match attempt {
+        Some(attempt) => services.conclude(attempt, registered).await?,
+        None => registered?,
+    };
     services.outbox.wake();
     token::answer(StatusCode::CREATED, &state, &who, &refresh)
 }
@@ -160,22 +162,67 @@ pub(crate) async fn login(
         .map(TenantSlug::parse)
         .transpose()
         .ok();
-    let found = match (email, slug.clone()) {
-        (Some(email), Some(slug)) => services.identity.find_for_sign_in(email, slug).await?,
-        _ => None,
-    };
-    let hash = found.as_ref().map(|candidate| candidate.hash.clone());
-    let right = services.passwords.verify(body.password, hash).await?;
-    let candidate = found
-        .filter(|_| right)
-        .ok_or(ApiError::InvalidCredentials)?;
-    let tenant = standing(&candidate, slug.flatten().as_ref())?;
-    let (refresh, session) = services.new_session(device(&request), address(&request, &state));
-    let who = services
-        .identity
-        .open_session(candidate.account.id, candidate.hash, tenant, session)
+    let from = address(&request, &state);
+    let subject = Subject::new(from, email.as_ref().map_or(&*body.email, Email::as_str));
+    let (attempt, found) = services
+        .admitted(|| {
+            let (subject, email, slug) = (subject.clone(), email.clone(), slug.clone());
+            let limit = services.login_limit;
+            services
+                .identity
+                .find_for_sign_in(subject, email, slug, limit)
+        })
         .await?;
+    let hash = found.as_ref().map(|candidate| candidate.hash.clone());
+    let verified = services
+        .verify(attempt, body.password, hash, body.totp)
+        .await?;
+    let (Some(verified), Some(candidate)) = (verified, found) else {
+        return Err(ApiError::InvalidCredentials);
+    };
+    let attempt = verified.attempt.clone();
+    let tenant = match standing(&candidate, slug.flatten().as_ref()) {
+        Ok(tenant) => tenant,
+        Err(error) => return Err(services.settle(attempt, error).await?),
+    };
+    let (refresh, session) = services.new_session(device(&request), from);
+    let opened = services
+        .identity
+        .open_session(candidate.account.id, verified, tenant, session)
+        .await;
+    let who = services.conclude(attempt, opened).await?;
     token::answer(StatusCode::OK, &state, &who, &refresh)
+}
+
+/// Somebody new, or somebody known who knows the password.
+async fn identify(
+    services: &Services,
+    registration: &Registration,
+    from: IpAddr,
+) -> Result<(Registrant, Option<Attempt>), ApiError> {
+    let (email, password) = (&registration.email, registration.password.clone());
+    let limit = services.login_limit;
+    let known = services
+        .admitted_if_known(|| services.identity.find_personal(email.clone(), from, limit))
+        .await?;
+    let Some((attempt, candidate)) = known else {
+        let new = Registrant::New {
+            email: email.clone(),
+            full_name: registration.full_name.clone(),
+            password_hash: services.passwords.hash(password).await?,
+        };
+        return Ok((new, None));
+    };
+    let totp = registration.totp.clone();
+    let verified = services
+        .verify(attempt, password, Some(candidate.hash), totp)
+        .await?
+        .ok_or(ApiError::EmailTakenByAnother)?;
+    let attempt = verified.attempt.clone();
+    Ok((
+        Registrant::Known(candidate.account.id, verified),
+        Some(attempt),
+    ))
 }
 
 /// In which tenant the new session stands: the one named, else the only one, else none.
@@ -209,6 +256,6 @@ fn device(request: &HttpRequest) -> Option<String> {
     agent.to_str().ok().map(ToOwned::to_owned)
 }
 
-fn address(request: &HttpRequest, state: &AppState) -> std::net::IpAddr {
+fn address(request: &HttpRequest, state: &AppState) -> IpAddr {
     client_address(request, &state.settings.trusted_proxies)
 }

@@ -53,15 +53,27 @@ pub(crate) async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let PasswordChange { current, new } = body.try_into()?;
     let principal = caller.principal();
-    let stored = services.identity.find_password(principal.into()).await?;
-    let right = services.passwords.verify(current, stored.clone()).await?;
-    let verified = stored
-        .filter(|_| right)
+    let limit = services.login_limit;
+    let (attempt, stored) = services
+        .admitted(|| {
+            services
+                .identity
+                .find_password(principal.into(), caller.address(), limit)
+        })
+        .await?;
+    let verified = services
+        .verify(attempt, current, stored, None)
+        .await?
         .ok_or(ApiError::InvalidCredentials)?;
-    let new = services.passwords.hash(new).await?;
-    services
+    let attempt = verified.attempt.clone();
+    let new = match services.passwords.hash(new).await {
+        Ok(new) => new,
+        Err(error) => return Err(services.settle(attempt, error.into()).await?),
+    };
+    let changed = services
         .identity
         .change_password(principal.into(), verified, new)
-        .await?;
+        .await;
+    services.conclude(attempt, changed).await?;
     Ok(HttpResponse::NoContent().finish())
 }

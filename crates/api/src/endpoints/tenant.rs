@@ -3,18 +3,19 @@
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
 use domain::{
-    Email, Signup, SubscriptionTier, Tenant, TenantChanges, TenantId, TenantName, TenantStatus,
+    Email, MembershipId, Signup, SubscriptionTier, Tenant, TenantChanges, TenantId, TenantName,
+    TenantStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
-use store::tenants;
+use store::{memberships, tenants};
 use utoipa::ToSchema;
 
 use crate::{
     authenticate::Authorized,
     error::ApiError,
-    extract::Patch,
-    openapi::{TenantProblems, UpdateTenantProblems},
+    extract::{Body, Patch},
+    openapi::{TenantProblems, TransferProblems, UpdateTenantProblems},
     patchable::Patchable,
     require,
     services::Services,
@@ -161,6 +162,39 @@ pub(crate) async fn update(
         .tenants
         .run(caller.context(), move |conn| {
             Ok::<_, ApiError>(tenants::update(conn, &changes)?)
+        })
+        .await?;
+    Ok(Json(tenant.into()))
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Transfer {
+    /// An active member of the tenant.
+    #[schema(value_type = Uuid)]
+    user_id: MembershipId,
+}
+
+/// Makes another member the owner; the caller stays as an admin. Both need new tokens. Asks for a
+/// recent sign-in.
+#[utoipa::path(
+    post, path = "/api/v1/tenant/transfer-ownership", tag = "tenant", operation_id = "transfer_ownership",
+    security(("bearer" = [])), request_body = Transfer,
+    responses((status = 200, body = TenantView), TransferProblems),
+)]
+pub(crate) async fn transfer(
+    caller: Authorized<require::TenantTransfer>,
+    Body(body): Body<Transfer>,
+    services: Data<Services>,
+) -> Result<Json<TenantView>, ApiError> {
+    let user = caller.principal().user().ok_or(ApiError::KeyNotAllowed)?;
+    let (account, max_age) = (user.account, services.step_up_max_age_seconds);
+    let tenant = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            memberships::require_recent_sign_in(conn, max_age)?;
+            memberships::transfer_ownership(conn, account, body.user_id)?;
+            Ok::<_, ApiError>(tenants::find(conn)?)
         })
         .await?;
     Ok(Json(tenant.into()))

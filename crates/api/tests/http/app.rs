@@ -398,6 +398,26 @@ async fn failure(
         .into(),
         "database" => ApiError::DatabaseUnavailable(cause().into()).into(),
         "credentials" => ApiError::InvalidCredentials.into(),
+        "second-factor" => ApiError::MfaRequired.into(),
+        "step-up" => ApiError::StepUpRequired {
+            max_age_seconds: 900,
+        }
+        .into(),
+        "attempts" => ApiError::TooManyAttempts {
+            retry_after_seconds: 61,
+        }
+        .into(),
+        "reused" => ApiError::RefreshReused.into(),
+        "taken" => ApiError::EmailTaken.into(),
+        "taken-by-another" => ApiError::EmailTakenByAnother.into(),
+        "forbidden" => ApiError::Forbidden.into(),
+        "suspended" => ApiError::TenantSuspended.into(),
+        "no-member" => ApiError::NotAMember.into(),
+        "closed" => ApiError::SignupClosed.into(),
+        "violation" => {
+            ApiError::from(tenant_db::Error::Violation(tenant_db::diesel::NotFound)).into()
+        }
+        "seal" => ApiError::from(tenant_db::Error::SealRefused(tenant_db::diesel::NotFound)).into(),
         "session" => ApiError::SessionRevoked.into(),
         "stale" => ApiError::TokenStale.into(),
         "foreign-400" => actix_web::error::ErrorBadRequest("of actix"),

@@ -58,6 +58,10 @@ async fn what_passes_by_itself_says_when_to_come_back() {
     assert_eq!(busy.header("retry-after"), Some("7"));
     let database = app.get("/failures/database").await;
     assert_eq!(database.header("retry-after"), Some("1"));
+    let attempts = app.get("/failures/attempts").await;
+    assert_eq!(attempts.header("retry-after"), Some("61"));
+    let limited = attempts.problem(429, "too_many_attempts");
+    assert_eq!(limited["limit"], "address");
     let internal = app.get("/failures/internal").await;
     assert_eq!(internal.header("retry-after"), None);
 }
@@ -67,9 +71,15 @@ async fn every_401_carries_its_challenge() {
     let app = TestApp::start();
     let bare = r#"Bearer realm="rowhouse""#;
     let invalid = r#"Bearer realm="rowhouse", error="invalid_token""#;
+    // RFC 9470, 3.
+    let step_up =
+        r#"Bearer realm="rowhouse", error="insufficient_user_authentication", max_age="900""#;
     for (kind, code, challenge) in [
         ("credentials", "invalid_credentials", bare),
+        ("second-factor", "mfa_required", bare),
+        ("step-up", "step_up_required", step_up),
         ("session", "session_revoked", invalid),
+        ("reused", "session_revoked", invalid),
         ("stale", "token_stale", invalid),
     ] {
         let answer = app.get(&format!("/failures/{kind}")).await;

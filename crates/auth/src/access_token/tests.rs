@@ -1,5 +1,6 @@
 //! What an access token says, how long it lives, under which keys.
 
+mod eddsa;
 mod forgery;
 
 use super::*;

@@ -1,5 +1,7 @@
 //! What somebody who is signed in sees and changes of the own account, in a tenant or in none.
 
+use std::net::IpAddr;
+
 use auth::{PasswordHash, UserPrincipal};
 use diesel::PgConnection;
 use domain::{
@@ -7,8 +9,10 @@ use domain::{
     TenantName, TenantSlug,
 };
 
+use super::proof::Verified;
 use super::{IdentityDb, SignedIn, membership_in};
 use crate::error::Error;
+use crate::login_failures::{self, Admission, LoginLimit, Subject};
 use crate::{accounts, directory, sessions};
 
 /// Whoever presented a valid access token; whether its session still lives, and still stands
@@ -18,8 +22,8 @@ use crate::{accounts, directory, sessions};
 /// [`tenant_db::Error::Stale`] when it stands in another tenant.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    account: AccountId,
-    session: SessionId,
+    pub(super) account: AccountId,
+    pub(super) session: SessionId,
     tenant: Option<TenantId>,
 }
 
@@ -43,7 +47,7 @@ impl From<&UserPrincipal> for Caller {
 }
 
 impl Caller {
-    fn check(self, conn: &mut PgConnection) -> Result<(), Error> {
+    pub(super) fn check(self, conn: &mut PgConnection) -> Result<(), Error> {
         let standing = sessions::find_tenant(conn, self.session, self.account)?;
         if standing == self.tenant {
             Ok(())
@@ -95,15 +99,25 @@ impl IdentityDb {
             .await
     }
 
-    /// What the account's password hashes to; `None` when it has none.
+    /// Takes a slot to compare the caller's own password, and what that hashes to; `None` when it
+    /// has none.
     ///
     /// # Errors
     /// Those of [`Caller`].
-    pub async fn find_password(&self, caller: Caller) -> Result<Option<PasswordHash>, Error> {
+    pub async fn find_password(
+        &self,
+        caller: Caller,
+        address: IpAddr,
+        limit: LoginLimit,
+    ) -> Result<(Admission, Option<PasswordHash>), Error> {
         self.db
             .run(move |conn| {
                 caller.check(conn)?;
-                accounts::find_password(conn, caller.account)
+                let account = accounts::find(conn, caller.account)?;
+                let hash = accounts::find_password(conn, caller.account)?;
+                let subject = Subject::new(address, &account.email);
+                let admission = login_failures::admit(conn, &subject, Some(account.id), limit)?;
+                Ok((admission, hash))
             })
             .await
     }
@@ -115,7 +129,7 @@ impl IdentityDb {
     pub async fn change_password(
         &self,
         caller: Caller,
-        verified: PasswordHash,
+        verified: Verified,
         new: PasswordHash,
     ) -> Result<(), Error> {
         self.db
@@ -123,13 +137,14 @@ impl IdentityDb {
                 caller.check(conn)?;
                 // Before the sessions are looked for: from here on nobody opens another one with
                 // the old password.
-                accounts::update_password(conn, caller.account, &verified, &new)?;
+                accounts::update_password(conn, caller.account, &verified.hash, &new)?;
                 let live = sessions::lock_all(conn, caller.account)?;
                 if !live.contains(&caller.session) {
                     return Err(Error::session_revoked());
                 }
                 let others = live.into_iter().filter(|id| *id != caller.session);
-                sessions::revoke(conn, others)
+                sessions::revoke(conn, others)?;
+                login_failures::forget(conn, &verified.attempt, caller.account)
             })
             .await
     }

@@ -51,7 +51,8 @@ impl IdentityDb {
     /// # Errors
     /// [`Error::InvalidRefreshToken`] for a token that is unknown or expired, or that a
     /// [`switch`](Self::switch) has just replaced; [`tenant_db::Error::SessionRevoked`] when the
-    /// session has ended, which it does here when a token was used before.
+    /// session has ended; [`Error::RefreshReused`] when it ends here, because the token was used
+    /// before.
     pub async fn refresh(
         &self,
         presented: RefreshTokenHash,
@@ -178,7 +179,7 @@ fn revoke_family<T>(conn: &mut PgConnection, session: SessionId) -> Result<Commi
         session_id = session.to_string();
         "a refresh token was presented again long after its use: its session was revoked"
     );
-    Ok(Err(Error::session_revoked()))
+    Ok(Err(Error::RefreshReused))
 }
 
 /// Where the session stands; it is moved to no tenant if its account may not come in any more.

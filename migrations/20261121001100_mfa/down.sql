@@ -1,0 +1,12 @@
+SET LOCAL ROLE rowhouse_directory;
+DROP FUNCTION directory.require_recent_sign_in(integer);
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_owner;
+DROP TABLE login_failures;
+REVOKE SELECT (authenticated_at) ON sessions FROM rowhouse_directory;
+ALTER TABLE sessions DROP COLUMN authenticated_at;
+ALTER TABLE credentials DROP COLUMN rehash_of;
+DROP TABLE recovery_codes;
+DROP TABLE totp_secrets;
+ALTER TABLE accounts DROP COLUMN mfa_enabled;
+SET LOCAL ROLE NONE;
