@@ -10,6 +10,7 @@
 mod deaths;
 mod first_run;
 mod http;
+mod keys;
 mod refusals;
 mod servers;
 mod sharing;

@@ -146,10 +146,36 @@ fn production_refuses_what_is_fine_on_a_developer_s_machine() {
         assert!(!printed.contains(example), "{printed}");
     }
 
+    let weak = refused(production(&folder).env("ROWHOUSE__AUTH__PREVIOUS_SECRET_KEYS", "hunter2"));
+    assert_one_line(&weak, "the SECRET_KEY is too short for production");
+    assert!(!weak.contains("hunter2"), "{weak}");
+
     let printed = refused(production(&folder).env("DEBUG", "true"));
     assert_one_line(&printed, "DEBUG must be off in production");
     let printed = refused(production(&folder).env("ROWHOUSE__DEBUG", "true"));
     assert_one_line(&printed, "DEBUG must be off in production");
+}
+
+#[test]
+fn a_signing_key_that_is_none_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let eddsa = || {
+        let mut command = production(&folder);
+        command.env("ROWHOUSE__AUTH__ALGORITHM", "EdDSA");
+        command
+    };
+    assert_one_line(&refused(&mut eddsa()), "no signing key for access tokens");
+    let file = folder.path().join("key.pem");
+    let with_file = || refused(eddsa().env("ROWHOUSE__AUTH__SIGNING_KEYS", &file));
+    let missing = format!("cannot read the signing key {}", file.display());
+    assert_one_line(&with_file(), &missing);
+    fs::write(&file, "hunter2").unwrap();
+    let printed = with_file();
+    assert_one_line(&printed, "a signing key is no Ed25519 private key");
+    assert!(!printed.contains("hunter2"), "{printed}");
+
+    let other = refused(production(&folder).env("ROWHOUSE__AUTH__ALGORITHM", "none"));
+    assert!(other.contains("auth.algorithm"), "{other}");
 }
 
 #[test]
