@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diesel::connection::{InstrumentationEvent, set_default_instrumentation};
+use diesel::prelude::*;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -30,12 +31,12 @@ async fn statements_of(caller: &Caller, path: &str) -> usize {
 }
 
 /// The least of a few refused logins: the first on a connection prepares its statements.
-async fn statements_of_refused_login(caller: &Caller, body: &Value) -> usize {
+async fn statements_of_refused_login(caller: &Caller, body: &Value, status: u16) -> usize {
     let mut least = usize::MAX;
     for _ in 0..8 {
         let before = STATEMENTS.load(Ordering::SeqCst);
         let answer = caller.post("/api/v1/auth/login", body.clone()).await;
-        drop(answer.expect(401));
+        drop(answer.expect(status));
         least = least.min(STATEMENTS.load(Ordering::SeqCst) - before);
     }
     least
@@ -48,20 +49,42 @@ async fn a_refused_login_asks_as_much_for_somebody_unknown_as_for_somebody_known
         .unwrap();
     let (app, alice, _) = TestApp::two_tenants().await;
     let _ = alice.colleague("member").await;
+    // Bob has a second factor, which nobody without the password gets to know.
+    diesel::sql_query("UPDATE accounts SET mfa_enabled = true WHERE email = 'bob@globex.example'")
+        .execute(&mut app.database().superuser())
+        .unwrap();
     let stranger = app.stranger();
     for slug in [Value::Null, json!("acme-corp"), json!("no-such-tenant")] {
         let login = |email: &str| json!({ "email": email, "password": "wrong password", "tenant_slug": slug });
         let unknown = login("nobody@acme.example");
-        let expected = statements_of_refused_login(&stranger, &unknown).await;
+        let expected = statements_of_refused_login(&stranger, &unknown, 401).await;
         for email in [
             "alice@acme.example",
             "bob@globex.example",
             "member@acme-corp.example",
         ] {
-            let asked = statements_of_refused_login(&stranger, &login(email)).await;
+            let asked = statements_of_refused_login(&stranger, &login(email), 401).await;
             assert_eq!(asked, expected, "{email} {slug}");
         }
     }
+}
+
+#[tokio::test]
+async fn too_many_failures_are_refused_with_as_much_asked_for_somebody_unknown() {
+    let _alone = ALONE.lock().await;
+    set_default_instrumentation(|| Some(Box::new(|event: InstrumentationEvent<'_>| count(&event))))
+        .unwrap();
+    let app = TestApp::start_with(|_, services| services.login_limit.failures = 1).await;
+    let _ = app.register("alice@acme.example", "acme-corp").await;
+    let stranger = app.stranger();
+    let mut asked = Vec::new();
+    for email in ["alice@acme.example", "nobody@acme.example"] {
+        let body = json!({ "email": email, "password": "wrong password", "totp": "123456" });
+        let failed = stranger.post("/api/v1/auth/login", body.clone()).await;
+        drop(failed.expect(401));
+        asked.push(statements_of_refused_login(&stranger, &body, 429).await);
+    }
+    assert_eq!(asked[0], asked[1]);
 }
 
 /// Every list, and one thing of each kind: path and round trips. In a tenant's context they are
