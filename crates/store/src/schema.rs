@@ -70,17 +70,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    login_failures (address, email_hash, slot) {
-        address -> Inet,
-        email_hash -> Bytea,
-        slot -> Int4,
-        account_id -> Nullable<Uuid>,
-        attempted_at -> Timestamptz,
-        is_open -> Bool,
-    }
-}
-
-diesel::table! {
     jobs (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -93,6 +82,17 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    login_failures (address, email_hash, slot) {
+        address -> Inet,
+        email_hash -> Bytea,
+        slot -> Int4,
+        account_id -> Nullable<Uuid>,
+        attempted_at -> Timestamptz,
+        is_open -> Bool,
     }
 }
 
