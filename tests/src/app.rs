@@ -1,28 +1,55 @@
 //! A server on a database of its own, listening on a port of its own, in this process.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use api::{AppState, CursorKey, Server, ServerSettings, Services};
+use api::{AppState, Captcha, CursorKey, Server, ServerSettings, Services};
 use auth::{
-    AccessTokenSettings, AccessTokens, PasswordSettings, PasswordThreads, RefreshKey, SecretKeys,
-    SigningKey, TotpKeys,
+    AccessTokenSettings, AccessTokens, MailKey, PasswordSettings, PasswordThreads, RefreshKey,
+    SecretKeys, SigningKey, TotpKeys,
 };
+use chrono::TimeDelta;
+use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, Worker};
 use serde_json::{Value, json};
-use store::{IdentityDb, LoginLimit};
+use store::{IdentityDb, LinkRules, LoginLimit};
+use tempfile::TempDir;
 use tenant_db::{PoolSettings, TenantDb};
 use tokio::sync::oneshot;
 
 use crate::database::{Database, seal_key};
-use crate::{Answer, Caller};
+use crate::{Answer, Caller, Mail};
 
 /// The secret under which test servers sign access tokens.
 const SECRET: &str = "a secret key of at least thirty-two bytes";
 
+/// How a test server differs from the usual one, which sends no mails.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// As `auth.require_verified_email`.
+    pub require_verified_email: bool,
+    /// As `auth.captcha`.
+    pub captcha: auth::CaptchaSettings,
+    /// Whether a worker runs beside the server, quick to try again; and how mails leave.
+    pub worker: Option<Work>,
+}
+
+/// A worker's settings; mails are files in a folder of the test's own unless it says else.
+#[derive(Debug, Clone, Default)]
+pub struct Work {
+    /// As `mail.smtp_url`.
+    pub smtp_url: Option<String>,
+    /// As `jobs.max_attempts`; 0: as usual.
+    pub max_attempts: u16,
+}
+
 /// A running server. It stops with this value.
 #[derive(Debug)]
 pub struct TestApp {
+    worker: Option<Worker>,
+    home: TempDir,
     database: Arc<Database>,
     tenants: TenantDb,
     address: SocketAddr,
@@ -34,11 +61,25 @@ pub struct TestApp {
 impl TestApp {
     /// A server without any account. It lets a hundred sign-ins fail: most tests are not about
     /// how many.
+    pub async fn start() -> Self {
+        Self::start_as(Setup::default()).await
+    }
+
+    /// As [`start`](Self::start), and a worker that writes mails to files.
+    pub async fn start_with_mails() -> Self {
+        Self::start_as(Setup {
+            worker: Some(Work::default()),
+            ..Setup::default()
+        })
+        .await
+    }
+
+    /// A server without any account, with these differences.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn start() -> Self {
-        Self::start_with(|_, _| ()).await
+    pub async fn start_as(setup: Setup) -> Self {
+        Self::serve(Arc::new(Database::fresh()), &setup, |_, _| ())
     }
 
     /// As [`start`](Self::start), with whatever `change` does to its parts.
@@ -46,7 +87,7 @@ impl TestApp {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(change: impl FnOnce(&mut AppState, &mut Services)) -> Self {
-        Self::serve(Arc::new(Database::fresh()), change)
+        Self::serve(Arc::new(Database::fresh()), &Setup::default(), change)
     }
 
     /// Another server on the same database.
@@ -54,16 +95,30 @@ impl TestApp {
     /// # Panics
     /// When it does not start.
     pub async fn start_beside(&self, change: impl FnOnce(&mut AppState, &mut Services)) -> Self {
-        Self::serve(Arc::clone(&self.database), change)
+        Self::serve(Arc::clone(&self.database), &Setup::default(), change)
     }
 
-    fn serve(database: Arc<Database>, change: impl FnOnce(&mut AppState, &mut Services)) -> Self {
+    fn serve(
+        database: Arc<Database>,
+        setup: &Setup,
+        change: impl FnOnce(&mut AppState, &mut Services),
+    ) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let outbox = Outbox::default();
         let pool = PoolSettings {
             connections: 4,
             ..PoolSettings::default()
         };
         let tenants = TenantDb::connect(&database.url("rowhouse_app"), seal_key(), &pool).unwrap();
         let identity = IdentityDb::connect(&database.url("rowhouse_auth"), &pool).unwrap();
+        let worker = setup.worker.as_ref().map(|work| {
+            let parts = Parts {
+                identity: identity.clone(),
+                tenants: tenants.clone(),
+                ..parts(&database, home.path(), &outbox, work)
+            };
+            Worker::start(parts).unwrap()
+        });
         let mut services = Services {
             tenants: tenants.clone(),
             identity,
@@ -72,7 +127,9 @@ impl TestApp {
                 ..PasswordSettings::default()
             })
             .unwrap(),
-            outbox: jobs::Outbox::default(),
+            outbox,
+            captcha: Captcha::try_from(&setup.captcha).unwrap(),
+            require_verified_email: setup.require_verified_email,
             refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
             totp_keys: Arc::new(TotpKeys::derive(&secret_keys()).unwrap()),
@@ -108,6 +165,8 @@ impl TestApp {
             });
         });
         Self {
+            worker,
+            home,
             database,
             tenants,
             address: address.recv().unwrap(),
@@ -123,6 +182,40 @@ impl TestApp {
         let alice = app.register("alice@acme.example", "acme-corp").await;
         let bob = app.register("bob@globex.example", "globex-inc").await;
         (app, alice, bob)
+    }
+
+    /// Another worker beside the server's own, on the same database.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_worker(&self, work: &Work) -> Worker {
+        let outbox = Outbox::default();
+        Worker::start(parts(&self.database, self.home.path(), &outbox, work)).unwrap()
+    }
+
+    /// The mails that were written so far, oldest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        Mail::all_in(&self.home.path().join("outbox"))
+    }
+
+    /// Waits until so many mails to this address were written: the last of them.
+    ///
+    /// # Panics
+    /// When there are more, or they do not come.
+    pub async fn mail_to(&self, address: &str, number: usize) -> Mail {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut mails = self.mails();
+            mails.retain(|mail| mail.to == address);
+            assert!(mails.len() <= number, "{mails:?}");
+            if mails.len() == number {
+                return mails.pop().unwrap();
+            }
+            assert!(Instant::now() < deadline, "no mail to {address}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The owner of a new tenant.
@@ -185,6 +278,39 @@ pub fn access_tokens() -> AccessTokens {
     .unwrap()
 }
 
+/// A worker that does not wait long.
+fn parts(database: &Database, home: &Path, outbox: &Outbox, work: &Work) -> Parts {
+    let pool = PoolSettings {
+        connections: 2,
+        ..PoolSettings::default()
+    };
+    let mail = MailSettings {
+        smtp_url: work.smtp_url.clone().map(Into::into),
+        base_url: "https://app.rowhouse.test".to_owned(),
+        ..MailSettings::default()
+    };
+    let mut settings = JobsSettings {
+        poll_milliseconds: 20,
+        retry_milliseconds: 10,
+        ..JobsSettings::default()
+    };
+    if work.max_attempts > 0 {
+        settings.max_attempts = work.max_attempts;
+    }
+    Parts {
+        identity: IdentityDb::connect(&database.url("rowhouse_auth"), &pool).unwrap(),
+        tenants: TenantDb::connect(&database.url("rowhouse_app"), seal_key(), &pool).unwrap(),
+        mailer: Mailer::new(&mail, home.join("outbox")).unwrap(),
+        links: LinkRules {
+            key: MailKey::derive(SECRET.as_bytes()),
+            verify_email: TimeDelta::hours(48),
+            reset_password: TimeDelta::hours(1),
+        },
+        outbox: outbox.clone(),
+        settings,
+    }
+}
+
 fn token_of(answer: &Answer) -> String {
     let body: Value = answer.json();
     body["access_token"].as_str().unwrap().to_owned()
@@ -192,6 +318,7 @@ fn token_of(answer: &Answer) -> String {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
+        drop(self.worker.take());
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             drop(thread.join());

@@ -25,8 +25,10 @@ mod answer;
 mod app;
 mod caller;
 mod database;
+mod mail;
 
 pub use answer::Answer;
-pub use app::{TestApp, access_tokens, secret_keys};
+pub use app::{Setup, TestApp, Work, access_tokens, secret_keys};
 pub use caller::Caller;
 pub use database::{Database, seal_key};
+pub use mail::Mail;

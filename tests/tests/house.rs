@@ -63,7 +63,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Who alone may use these packages of others.
-const OWNERS: [(&str, &[&str]); 11] = [
+const OWNERS: [(&str, &[&str]); 12] = [
     (
         "diesel",
         &["tenant-db", "store", "embedded-postgres", "rowhouse-tests"],
@@ -71,6 +71,7 @@ const OWNERS: [(&str, &[&str]); 11] = [
     ("r2d2", &["tenant-db"]),
     ("lettre", &["jobs"]),
     ("actix-web", &["api"]),
+    ("awc", &["api"]),
     ("actix-rt", &["server", "rowhouse-tests"]),
     ("jsonwebtoken", &["auth"]),
     ("bcrypt", &["auth"]),

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use api::{AppState, CursorKey, Services};
+use api::{AppState, Captcha, CursorKey, Services};
 use auth::{AccessTokens, MailKey, PasswordThreads, RefreshKey, TotpKeys};
 use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Worker};
@@ -37,6 +37,8 @@ pub(crate) fn connect(
         identity: IdentityDb::connect(&urls.auth, &settings.database.auth_pool())?,
         passwords,
         outbox: Outbox::default(),
+        captcha: Captcha::try_from(&auth.captcha)?,
+        require_verified_email: auth.require_verified_email,
         refresh_key: RefreshKey::derive(secrets.current().expose_secret().as_bytes()),
         refresh_lifetime_days: auth.refresh_token_lifetime_days,
         totp_keys: Arc::new(TotpKeys::derive(secrets)?),

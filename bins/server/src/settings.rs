@@ -122,11 +122,17 @@ mod tests {
             .chain(["debug"])
             .collect();
         assert_eq!(named, fields::<Settings>().iter().copied().collect());
+        keys.extend(
+            fields::<auth::CaptchaSettings>()
+                .iter()
+                .map(|field| format!("ROWHOUSE__AUTH__CAPTCHA__{field}").to_uppercase()),
+        );
         for (section, fields) in sections {
             assert!(!fields.is_empty());
             keys.extend(
                 fields
                     .iter()
+                    .filter(|field| (section, **field) != ("auth", "captcha"))
                     .map(|field| format!("ROWHOUSE__{section}__{field}").to_uppercase()),
             );
         }

@@ -18,6 +18,7 @@ pub(crate) mod tenant;
 pub(crate) mod tenants;
 mod token;
 pub(crate) mod users;
+pub(crate) mod verification;
 
 /// A list that cannot be filtered.
 #[derive(Debug, serde::Deserialize)]

@@ -51,6 +51,8 @@ pub enum ApiError {
     RefreshReused,
     #[error("the access token is out of date")]
     TokenStale,
+    #[error("the e-mail address is not verified yet")]
+    EmailNotVerified,
     #[error("your role does not permit this")]
     Forbidden,
     #[error("an API key cannot do this, a person has to")]
@@ -107,6 +109,8 @@ pub enum ApiError {
     Internal(#[source] Cause),
     #[error("the server is busy")]
     Busy { retry_after_seconds: u64 },
+    #[error("the captcha cannot be verified now")]
+    CaptchaUnavailable(#[source] Cause),
     #[error("the database is unavailable")]
     DatabaseUnavailable(#[source] Cause),
 }
@@ -209,6 +213,7 @@ impl ApiError {
             Self::StepUpRequired { .. } => ErrorCode::StepUpRequired,
             Self::SessionRevoked | Self::RefreshReused => ErrorCode::SessionRevoked,
             Self::TokenStale => ErrorCode::TokenStale,
+            Self::EmailNotVerified => ErrorCode::EmailNotVerified,
             Self::Forbidden => ErrorCode::Forbidden,
             Self::IdempotencyKeyNotAllowed => ErrorCode::IdempotencyKeyNotAllowed,
             Self::KeyNotAllowed => ErrorCode::KeyNotAllowed,
@@ -235,6 +240,7 @@ impl ApiError {
             Self::ValidationFailed(_) => ErrorCode::ValidationFailed,
             Self::Internal(_) => ErrorCode::Internal,
             Self::Busy { .. } => ErrorCode::Busy,
+            Self::CaptchaUnavailable(_) => ErrorCode::CaptchaUnavailable,
             Self::DatabaseUnavailable(_) => ErrorCode::DatabaseUnavailable,
         }
     }
@@ -284,7 +290,7 @@ impl ApiError {
             | Self::TooManyAttempts {
                 retry_after_seconds,
             } => Some(*retry_after_seconds),
-            Self::DatabaseUnavailable(_) => Some(RETRY_AFTER_SECONDS),
+            Self::CaptchaUnavailable(_) | Self::DatabaseUnavailable(_) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
     }

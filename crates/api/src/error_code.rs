@@ -69,7 +69,7 @@ error_codes! {
     MissingToken = "missing_token", 401, "No access token",
         "The request needs `Authorization: Bearer <access token>`, or an API key in its place.";
     InvalidToken = "invalid_token", 401, "Invalid token",
-        "The access token is malformed, forged, expired or not meant for this server: refresh it, or sign in. Where a refresh token was sent: it is unknown, expired or replaced; sign in. Where an API key was sent: it is malformed, unknown, expired or revoked, or whoever made it may no longer do all that it may.";
+        "The access token is malformed, forged, expired or not meant for this server: refresh it, or sign in. Where a refresh token was sent: it is unknown, expired or replaced; sign in. Where an API key was sent: it is malformed, unknown, expired or revoked, or whoever made it may no longer do all that it may. Where a token of a mail was sent: it is unknown, used, expired or replaced by that of a newer mail; ask for another.";
     InvalidCredentials = "invalid_credentials", 401, "Invalid credentials",
         "No such account, or another password, or a wrong second factor. Which of them is not said.";
     MfaRequired = "mfa_required", 401, "Second factor required",
@@ -80,6 +80,8 @@ error_codes! {
         "The session was logged out or revoked, or a refresh token was presented again long after its use. Sign in again.";
     TokenStale = "token_stale", 401, "Access token out of date",
         "The role, or the tenant of the session, changed since the token was made. Refresh it and repeat the request.";
+    EmailNotVerified = "email_not_verified", 403, "E-mail address not verified",
+        "The password is right, but nobody has followed the link in the mail to this address yet. `POST /api/v1/auth/verify-email/resend` sends another one.";
     Forbidden = "forbidden", 403, "Not permitted",
         "Your role, or the key's scopes, lack the permission for this; or it would give somebody more than you have.";
     KeyNotAllowed = "key_not_allowed", 403, "Not for API keys",
@@ -130,6 +132,8 @@ error_codes! {
         "The server failed. The request id leads its operators to the cause.";
     Busy = "busy", 503, "Busy",
         "The server has more work than it can do in time. Repeat after `Retry-After` seconds.";
+    CaptchaUnavailable = "captcha_unavailable", 503, "Captcha cannot be verified",
+        "The service that verifies captchas does not answer. Repeat after `Retry-After` seconds; the captcha may have to be solved again.";
     DatabaseUnavailable = "database_unavailable", 503, "Database unavailable",
         "The database does not answer. Repeat after `Retry-After` seconds.";
 }

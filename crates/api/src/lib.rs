@@ -38,6 +38,7 @@
 
 mod access_log;
 mod authenticate;
+mod captcha;
 mod client_address;
 mod cursor;
 mod denial;
@@ -67,6 +68,7 @@ mod tenant_selection;
 mod validation;
 
 pub use authenticate::{Authenticated, Authorized, Bearer};
+pub use captcha::{Captcha, CaptchaError};
 pub use client_address::{Network, NotANetwork};
 pub use cursor::CursorKey;
 pub use error::{ApiError, FieldError, FieldErrorCode};

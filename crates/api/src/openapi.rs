@@ -11,7 +11,7 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
     account, api_keys, auth, health, jwks, mfa, my_tenants, password, projects, roles, session,
-    sessions, step_up, tenant, tenants, users,
+    sessions, step_up, tenant, tenants, users, verification,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -46,6 +46,10 @@ pub fn document() -> utoipa::openapi::OpenApi {
         mfa::begin,
         mfa::confirm,
         mfa::remove,
+        verification::verify,
+        verification::resend,
+        password::forgot,
+        password::reset,
         password::change,
         account::me,
         account::update,
@@ -187,11 +191,11 @@ macro_rules! problem_sets {
 
 problem_sets! {
     /// Registration.
-    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, SignupClosed,
+    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable,
         RequestTimeout, EmailTaken, SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         TooManyAttempts, Internal, Busy, DatabaseUnavailable];
     /// Sign-in.
-    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, TenantSuspended,
+    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, EmailNotVerified, TenantSuspended,
         RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
         DatabaseUnavailable];
     /// Proving once more who one is.
@@ -213,6 +217,12 @@ problem_sets! {
         SessionRevoked, TokenStale, StepUpRequired, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
         NotFound, Conflict, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
         DatabaseUnavailable];
+    /// A mail that is asked for.
+    RequestMailProblems => [MalformedRequest, MalformedBody, MalformedJson, RequestTimeout, PayloadTooLarge,
+        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    /// A link that is followed.
+    FollowLinkProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, RequestTimeout,
+        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
     /// The next tokens.
     RefreshProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, SessionRevoked, RequestTimeout,
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];

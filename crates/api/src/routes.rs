@@ -11,7 +11,7 @@ use actix_web::{
 use crate::{
     endpoints::{
         account, api_keys, auth, docs, health, jwks, mfa, my_tenants, password, projects, roles,
-        session, sessions, step_up, tenant, tenants, users,
+        session, sessions, step_up, tenant, tenants, users, verification,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -33,6 +33,10 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/auth/refresh").post(session::refresh),
         at("/api/v1/auth/switch").post(session::switch),
         at("/api/v1/auth/logout").post(session::logout),
+        at("/api/v1/auth/verify-email").post(verification::verify),
+        at("/api/v1/auth/verify-email/resend").post(verification::resend),
+        at("/api/v1/auth/password/forgot").post(password::forgot),
+        at("/api/v1/auth/password/reset").post(password::reset),
         at("/api/v1/auth/password/change").post(password::change),
         at("/api/v1/auth/step-up").post(step_up::step_up),
         at("/api/v1/auth/mfa/totp")

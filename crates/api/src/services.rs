@@ -11,6 +11,7 @@ use std::sync::Arc;
 use store::{IdentityDb, LoginLimit, NewRefreshToken, NewSession, SignedIn};
 use tenant_db::TenantDb;
 
+use crate::captcha::Captcha;
 use crate::error::ApiError;
 
 /// Handlers take `Data<Services>`.
@@ -23,6 +24,10 @@ pub struct Services {
     pub passwords: PasswordThreads,
     /// What is done later, and who does it.
     pub outbox: Outbox,
+    /// What a registration must show.
+    pub captcha: Captcha,
+    /// Whether only who has followed the link in a mail gets in.
+    pub require_verified_email: bool,
     /// Which refresh token follows which.
     pub refresh_key: RefreshKey,
     /// How long a refresh token lives, in days.

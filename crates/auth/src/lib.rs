@@ -69,5 +69,5 @@ pub use recovery_code::{RECOVERY_CODES, RecoveryCode};
 pub use refresh_token::{RefreshKey, RefreshToken, RefreshTokenHash};
 pub use rotation::{Presentation, StoredRefreshToken};
 pub use secret_keys::SecretKeys;
-pub use settings::AuthSettings;
+pub use settings::{AuthSettings, CaptchaSettings};
 pub use totp::{SealedTotp, TotpKeys, TotpSecret};

@@ -27,6 +27,11 @@ pub struct AuthSettings {
     pub access_token_lifetime_seconds: i64,
     /// `auth.refresh_token_lifetime_days`: default 30.
     pub refresh_token_lifetime_days: u32,
+    /// `auth.require_verified_email`: whether only who has followed the link in a mail gets in.
+    /// Registration then answers 202, whether the address is known or not. Default false.
+    pub require_verified_email: bool,
+    /// `auth.captcha`: what a registration must show. Default nothing.
+    pub captcha: CaptchaSettings,
     /// `auth.verify_email_lifetime_hours`: how long a link that verifies an address is good;
     /// default 48.
     pub verify_email_lifetime_hours: u16,
@@ -50,6 +55,17 @@ pub struct AuthSettings {
     pub step_up_max_age_seconds: u32,
 }
 
+/// Section `auth.captcha`. Off unless both are there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CaptchaSettings {
+    /// `auth.captcha.verify_url`: where tokens are verified, by the protocol that hCaptcha,
+    /// reCAPTCHA and Turnstile share (`siteverify`). Default none.
+    pub verify_url: Option<String>,
+    /// `auth.captcha.secret`: what the verifier knows this server by. Default none.
+    pub secret: Option<SecretString>,
+}
+
 impl Default for AuthSettings {
     fn default() -> Self {
         let passwords = PasswordSettings::default();
@@ -60,6 +76,8 @@ impl Default for AuthSettings {
             signing_keys: Vec::new(),
             access_token_lifetime_seconds: AccessTokenSettings::default().lifetime_seconds,
             refresh_token_lifetime_days: 30,
+            require_verified_email: false,
+            captcha: CaptchaSettings::default(),
             verify_email_lifetime_hours: 48,
             reset_password_lifetime_minutes: 60,
             bcrypt_cost: passwords.cost,

@@ -94,6 +94,13 @@ impl Email {
         Ok(Self(address))
     }
 
+    /// An address that is nobody's, another one each time: below `.invalid` nothing is ever
+    /// registered (RFC 2606, 2). Reads the system's clock and randomness.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        Self(format!("{}@nobody.invalid", uuid::Uuid::now_v7()))
+    }
+
     /// The whole address.
     #[must_use]
     pub fn as_str(&self) -> &str {

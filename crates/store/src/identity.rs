@@ -169,13 +169,7 @@ impl IdentityDb {
                     }
                 };
                 let tenant = match tenant {
-                    Some((slug, name)) => Some(match directory::find_by_slug(conn, &slug)? {
-                        Some(existing) => {
-                            directory::join_tenant(conn, account.id, existing.id)?;
-                            existing.id
-                        }
-                        None => directory::create_tenant(conn, account.id, &slug, &name)?,
-                    }),
+                    Some((slug, name)) => Some(enter_tenant(conn, account.id, &slug, &name)?),
                     None => None,
                 };
                 open(conn, account, tenant, &session)
@@ -253,6 +247,22 @@ fn find_candidate(
         hash,
         memberships,
     }))
+}
+
+/// Joins the tenant with this slug, as its policy allows, or makes it.
+fn enter_tenant(
+    conn: &mut diesel::PgConnection,
+    account: AccountId,
+    slug: &TenantSlug,
+    name: &TenantName,
+) -> Result<TenantId, Error> {
+    match directory::find_by_slug(conn, slug)? {
+        Some(existing) => {
+            directory::join_tenant(conn, account, existing.id)?;
+            Ok(existing.id)
+        }
+        None => directory::create_tenant(conn, account, slug, name),
+    }
 }
 
 fn open(

@@ -43,6 +43,10 @@ POST   /api/v1/auth/register                      -
 POST   /api/v1/auth/login                         -
 POST   /api/v1/auth/refresh                       nonsense
 POST   /api/v1/auth/switch                        acme-corp
+POST   /api/v1/auth/verify-email                  nonsense
+POST   /api/v1/auth/verify-email/resend           -
+POST   /api/v1/auth/password/forgot               -
+POST   /api/v1/auth/password/reset                nonsense
 POST   /api/v1/auth/password/change               -
 POST   /api/v1/auth/step-up                       -
 POST   /api/v1/auth/mfa/totp                      -
@@ -149,7 +153,7 @@ fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
         }
         401 if row.about == "wrong" && who != "anonymous" && !is_key => Some("invalid_credentials"),
         409 if row.about == "oneself" => Some("conflict"),
-        401 if row.target.ends_with("/refresh") => Some("invalid_token"),
+        401 if row.about == "nonsense" => Some("invalid_token"),
         403 if row.target.ends_with("/tenants") => Some("forbidden"),
         403 if row.target.ends_with("/switch") => Some("not_a_member"),
         401 => Some("missing_token"),
@@ -174,6 +178,13 @@ fn body(row: &Row, email: &str, who: &str, owners_id: &Value) -> Option<Value> {
         }
         ("POST", "/api/v1/auth/refresh") => json!({ "refresh_token": row.about }),
         ("POST", "/api/v1/auth/switch") => json!({ "tenant_slug": row.about }),
+        ("POST", "/api/v1/auth/verify-email") => json!({ "token": row.about }),
+        ("POST", "/api/v1/auth/verify-email/resend" | "/api/v1/auth/password/forgot") => {
+            json!({ "email": email })
+        }
+        ("POST", "/api/v1/auth/password/reset") => {
+            json!({ "token": row.about, "password": password })
+        }
         ("POST", "/api/v1/auth/password/change") => {
             let managed = matches!(who, "admin" | "member" | "viewer");
             let current = if managed { "correct horse" } else { password };

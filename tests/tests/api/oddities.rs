@@ -43,6 +43,26 @@ fn writes(project: &str) -> Vec<(Method, String, Value)> {
         ),
         (
             post.clone(),
+            "/api/v1/auth/verify-email".to_owned(),
+            json!({ "token": "mt_A" }),
+        ),
+        (
+            post.clone(),
+            "/api/v1/auth/verify-email/resend".to_owned(),
+            json!({ "email": "x@x.example" }),
+        ),
+        (
+            post.clone(),
+            "/api/v1/auth/password/forgot".to_owned(),
+            json!({ "email": "x@x.example", "tenant_slug": "acme-corp" }),
+        ),
+        (
+            post.clone(),
+            "/api/v1/auth/password/reset".to_owned(),
+            json!({ "token": "mt_A", "password": "securepass123" }),
+        ),
+        (
+            post.clone(),
             "/api/v1/auth/password/change".to_owned(),
             json!({ "current_password": "wrong password", "new_password": "securepass123" }),
         ),

@@ -21,6 +21,30 @@ pub(crate) fn count(app: &TestApp, table: &str) -> i64 {
         .unwrap()
 }
 
+/// Waits until `table` (with `WHERE …` behind it, if need be) has this many rows.
+pub(crate) async fn until(app: &TestApp, table: &str, rows: i64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let found = count(app, table);
+        if found == rows {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{found} rows, not {rows}: {table}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A table's rows, as JSON.
+pub(crate) fn rows(app: &TestApp, table: &str) -> String {
+    let query = format!("(SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id)::text FROM {table} r)");
+    diesel::select(diesel::dsl::sql::<Text>(&query))
+        .get_result(&mut app.database().superuser())
+        .unwrap()
+}
+
 /// Waits until this many connections wait for a lock that the test holds.
 pub(crate) async fn until_waiting(app: &TestApp, connections: i64) {
     let waiting =

@@ -10,7 +10,7 @@ use domain::{
     Email, FullName, MembershipStatus, TenantId, TenantMembership, TenantName, TenantSlug,
     TenantStatus,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use store::{Attempt, Candidate, Registrant, Subject};
 use utoipa::ToSchema;
@@ -45,6 +45,8 @@ pub(crate) struct Register {
     /// For an account that exists and has a second factor: as for a login.
     #[schema(example = "123456", max_length = 64)]
     totp: Option<String>,
+    /// Needed where the server demands a captcha; else it is not looked at.
+    captcha_token: Option<String>,
 }
 
 struct Registration {
@@ -53,6 +55,7 @@ struct Registration {
     totp: Option<String>,
     full_name: FullName,
     tenant: Option<(TenantSlug, TenantName)>,
+    captcha_token: Option<String>,
 }
 
 impl TryFrom<Register> for Registration {
@@ -86,6 +89,7 @@ impl TryFrom<Register> for Registration {
                 totp: body.totp,
                 full_name: full_name?,
                 tenant: slug?.zip(name?),
+                captcha_token: body.captcha_token,
             })
         })
     }
@@ -113,9 +117,12 @@ pub(crate) struct Login {
 /// With the address of a personal account, the password decides: right, and the tenant is added
 /// to that account (with its second factor, if it has one); wrong, and the address is taken, which
 /// counts as a failed sign-in. Either way costs one bcrypt.
+///
+/// Where the server lets only verified addresses in, the answer is 202, whether the address has an
+/// account or not: a mail says how to go on.
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tag = "auth", operation_id = "register", request_body = Register,
-    responses((status = 201, body = TokenView), RegisterProblems),
+    responses((status = 201, body = TokenView), (status = 202, body = VerificationSent), RegisterProblems),
 )]
 pub(crate) async fn register(
     request: HttpRequest,
@@ -125,6 +132,13 @@ pub(crate) async fn register(
 ) -> Result<HttpResponse, ApiError> {
     let registration = Registration::try_from(body)?;
     let from = address(&request, &state);
+    services
+        .captcha
+        .check(registration.captcha_token.as_deref(), from)
+        .await?;
+    if services.require_verified_email {
+        return register_by_mail(registration, &services).await;
+    }
     let (who, attempt) = identify(&services, &registration, from).await?;
     let (refresh, session) = services.new_session(device(&request), from);
     let registered = services
@@ -141,6 +155,35 @@ pub(crate) async fn register(
     };
     services.outbox.wake();
     token::answer(StatusCode::CREATED, &state, &who, &refresh)
+}
+
+/// What was sent, and to whom, only a mail says.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VerificationSent {
+    #[schema(example = "verification_sent")]
+    status: &'static str,
+}
+
+/// One bcrypt, whether the address is known or not.
+async fn register_by_mail(
+    registration: Registration,
+    services: &Services,
+) -> Result<HttpResponse, ApiError> {
+    let Registration {
+        email,
+        full_name,
+        tenant,
+        ..
+    } = registration;
+    let hash = services.passwords.hash(registration.password).await?;
+    services
+        .identity
+        .register_by_mail(email, full_name, hash, tenant)
+        .await?;
+    services.outbox.wake();
+    Ok(HttpResponse::Accepted().json(VerificationSent {
+        status: "verification_sent",
+    }))
 }
 
 /// A session. Whatever is wrong, the answer is the same and costs the same: one bcrypt.
@@ -181,7 +224,15 @@ pub(crate) async fn login(
         return Err(ApiError::InvalidCredentials);
     };
     let attempt = verified.attempt.clone();
-    let tenant = match standing(&candidate, slug.flatten().as_ref()) {
+    // For the address of a managed account the tenant answers, whose admin gave it.
+    let is_personal = candidate.account.home_tenant_id.is_none();
+    let is_waiting = is_personal && !candidate.account.email_verified;
+    let stands = if services.require_verified_email && is_waiting {
+        Err(ApiError::EmailNotVerified)
+    } else {
+        standing(&candidate, slug.flatten().as_ref())
+    };
+    let tenant = match stands {
         Ok(tenant) => tenant,
         Err(error) => return Err(services.settle(attempt, error).await?),
     };

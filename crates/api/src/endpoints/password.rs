@@ -1,13 +1,19 @@
-//! `/auth/password`: a new one for whoever knows the old one.
+//! `/auth/password`: a new one for whoever knows the old one, or gets our mail.
 
 use actix_web::{HttpResponse, web::Data};
-use auth::Password;
+use auth::{MailToken, MailTokenHash, Password};
+use chrono::Utc;
+use domain::{Email, MailKind, TenantSlug};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    authenticate::Authenticated, error::ApiError, extract::Body, openapi::ChangePasswordProblems,
-    services::Services, validation::Validation,
+    authenticate::Authenticated,
+    error::ApiError,
+    extract::Body,
+    openapi::{ChangePasswordProblems, FollowLinkProblems, RequestMailProblems},
+    services::Services,
+    validation::Validation,
 };
 
 #[derive(Deserialize, ToSchema)]
@@ -76,4 +82,80 @@ pub(crate) async fn change(
         .await;
     services.conclude(attempt, changed).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForgotPassword {
+    #[schema(example = "alice@acme.example", max_length = 254)]
+    email: String,
+    /// Which account, as at sign-in: that of the tenant, if it manages one with this address.
+    #[schema(example = "acme-corp", min_length = 3, max_length = 63)]
+    tenant_slug: Option<String>,
+}
+
+// No `Debug`: it holds a token in the clear.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetPassword {
+    /// Of the link in the mail.
+    token: String,
+    /// At least 8 characters, at most 71 bytes.
+    #[schema(example = "correct horse", min_length = 8, max_length = 71)]
+    password: String,
+}
+
+/// Asks for a mail with a link to a new password. Whether the address has an account is not said,
+/// and takes no other time.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password/forgot", tag = "auth", operation_id = "forgot_password",
+    request_body = ForgotPassword,
+    responses((status = 202, description = "If there is such an account, a mail is on its way."), RequestMailProblems),
+)]
+pub(crate) async fn forgot(
+    Body(body): Body<ForgotPassword>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let mut v = Validation::new();
+    let email = v.parse("/email", Email::parse(&body.email));
+    let slug = body.tenant_slug.as_deref().map(TenantSlug::parse);
+    let slug = v.optional("/tenant_slug", slug);
+    let (email, slug) = v.finish(|| Some((email?, slug?)))?;
+    services
+        .identity
+        .request_mail(MailKind::ResetPassword, email, slug)
+        .await?;
+    services.outbox.wake();
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// A new password for whoever got the mail. Uses its link up, and ends every session of the
+/// account.
+#[utoipa::path(
+    post, path = "/api/v1/auth/password/reset", tag = "auth", operation_id = "reset_password",
+    request_body = ResetPassword,
+    responses((status = 204, description = "The password is another one."), FollowLinkProblems),
+)]
+pub(crate) async fn reset(
+    Body(body): Body<ResetPassword>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let mut v = Validation::new();
+    let password = v.parse("/password", Password::parse_new(&body.password));
+    let password = v.finish(|| password)?;
+    let token = presented(&body.token)?;
+    // Nobody has passwords hashed with tokens that were made up.
+    services.identity.check_reset(token, Utc::now()).await?;
+    let hash = services.passwords.hash(password).await?;
+    services
+        .identity
+        .reset_password(token, hash, Utc::now())
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What is no token of a mail at all is as good as an unknown one.
+pub(super) fn presented(token: &str) -> Result<MailTokenHash, ApiError> {
+    let token = MailToken::parse(token).map_err(|_| ApiError::InvalidToken)?;
+    Ok(token.hash())
 }

@@ -15,6 +15,9 @@ use super::file;
 use super::letter::{Letter, Links};
 use crate::settings::MailSettings;
 
+/// The longest line that SMTP carries (RFC 5322, 2.1.1).
+const LONGEST_LINE: usize = 998;
+
 /// Sends mails. The addresses in it are typed: no header comes from a text that somebody sent.
 #[derive(Debug)]
 pub struct Mailer {
@@ -50,8 +53,8 @@ pub(crate) enum SendError {
     Address(#[source] lettre::address::AddressError),
     #[error("the mail could not be written")]
     Write(#[source] lettre::error::Error),
-    #[error("the mail has characters beyond ASCII")]
-    NotAscii,
+    #[error("the mail has characters beyond ASCII, or too long a line")]
+    NotPlain,
     #[error("the mail server did not take the mail")]
     Smtp(#[source] smtp::Error),
     #[error("the mail could not be written to its file")]
@@ -62,7 +65,7 @@ impl SendError {
     /// Whether it is no use to try again.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Address(_) | Self::Write(_) | Self::NotAscii => true,
+            Self::Address(_) | Self::Write(_) | Self::NotPlain => true,
             // No such mailbox, or none that takes our mail (RFC 5321, 4.2.2). Other refusals are
             // about us, say a wrong password, and somebody mends them.
             Self::Smtp(error) => error
@@ -119,9 +122,14 @@ impl Mailer {
     }
 
     fn message(&self, letter: &Letter) -> Result<Message, SendError> {
-        // 7bit: no line is folded, no character encoded, so that a link is what it is.
-        let body = Body::new_with_encoding(letter.text.clone(), ContentTransferEncoding::SevenBit)
-            .map_err(|_| SendError::NotAscii)?;
+        // 7bit, which is to be true of it: no line is folded, no character encoded, so that a link
+        // is what it is. Left to itself, lettre folds what is longer than 76 characters.
+        let is_plain = letter.text.is_ascii() && !letter.text.contains('\0');
+        if !is_plain || letter.text.lines().any(|line| line.len() > LONGEST_LINE) {
+            return Err(SendError::NotPlain);
+        }
+        let text = letter.text.replace('\n', "\r\n").into_bytes();
+        let body = Body::dangerous_pre_encoded(text, ContentTransferEncoding::SevenBit);
         let part = SinglePart::builder()
             .header(ContentType::TEXT_PLAIN)
             .body(body);

@@ -2,9 +2,10 @@
 
 use auth::{MailPurpose, MailTokenHash, PasswordHash};
 use chrono::{DateTime, Utc};
-use domain::{Email, MailKind, TenantSlug};
+use diesel::Connection as _;
+use domain::{Email, FullName, MailKind, TenantName, TenantSlug};
 
-use super::IdentityDb;
+use super::{IdentityDb, enter_tenant};
 use crate::error::Error;
 use crate::{account_mails, account_tokens, accounts, sessions};
 
@@ -22,6 +23,47 @@ impl IdentityDb {
     ) -> Result<(), Error> {
         self.db
             .run(move |conn| account_mails::enqueue(conn, kind, &email, tenant.as_ref()))
+            .await
+    }
+
+    /// Makes the account, and makes or joins the tenant if one is named; a mail says how to go on.
+    /// With an address that has an account nothing is made, and a mail says that. Nobody learns
+    /// here which of the two it was: the same is done and undone, and the same errors come.
+    ///
+    /// # Errors
+    /// [`Error::SlugTaken`], [`Error::SignupClosed`].
+    pub async fn register_by_mail(
+        &self,
+        email: Email,
+        full_name: FullName,
+        password_hash: PasswordHash,
+        tenant: Option<(TenantSlug, TenantName)>,
+    ) -> Result<(), Error> {
+        self.db
+            .run(move |conn| {
+                let is_known = accounts::find_personal(conn, &email)?.is_some();
+                let stand_in = is_known.then(Email::of_nobody);
+                let made = conn.transaction(|conn| {
+                    let email = stand_in.as_ref().unwrap_or(&email);
+                    let account =
+                        accounts::insert_personal(conn, email, &full_name, &password_hash)?;
+                    if let Some((slug, name)) = &tenant {
+                        enter_tenant(conn, account.id, slug, name)?;
+                    }
+                    // Rolls back.
+                    if is_known {
+                        return Err(Error::EmailTaken);
+                    }
+                    Ok(())
+                });
+                let kind = match made {
+                    Ok(()) => MailKind::VerifyEmail,
+                    // Also when it was registered meanwhile, or the tenant has a member with it.
+                    Err(Error::EmailTaken) => MailKind::AddressKnown,
+                    Err(error) => return Err(error),
+                };
+                account_mails::enqueue(conn, kind, &email, None)
+            })
             .await
     }
 
