@@ -20,6 +20,9 @@ use crate::outbox::{Outbox, TenantJob};
 use crate::schedule;
 use crate::settings::JobsSettings;
 
+/// How long a worker that stops waits for the database to be told so.
+const GIVE_BACK_TIME: Duration = Duration::from_secs(3);
+
 /// What a worker is made of.
 #[derive(Debug)]
 pub struct Parts {
@@ -223,8 +226,17 @@ impl Shift {
             }
         }
         self.running.abort_all();
-        while let Some(ended) = self.running.join_next_with_id().await {
-            self.note_end(ended).await;
+        let give_back = async {
+            while let Some(ended) = self.running.join_next_with_id().await {
+                self.note_end(ended).await;
+            }
+        };
+        // What cannot be given back now, another worker takes when its lease ends.
+        if tokio::time::timeout(GIVE_BACK_TIME, give_back)
+            .await
+            .is_err()
+        {
+            log::warn!("the database was too slow to be given back all jobs");
         }
         log::info!("the worker has stopped");
     }

@@ -14,4 +14,5 @@ mod keys;
 mod refusals;
 mod servers;
 mod sharing;
+mod worker;
 mod writers;

@@ -4,5 +4,6 @@
 mod contexts;
 mod doors;
 mod history;
+mod jobs;
 mod roles;
 mod sealed;
