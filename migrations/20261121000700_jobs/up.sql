@@ -33,10 +33,10 @@ GRANT SELECT, INSERT, DELETE, UPDATE (status, due_at, attempts, worker, last_err
 SELECT tenancy.protect('jobs', write_role => 'owner', door => 'rowhouse_directory', commands => '{select}');
 
 -- What a link in a mail to an account stands for: one of each purpose, so that
--- a new link ends the one before. Kept as SHA-256.
+-- a new link ends the one before. Kept as SHA-256; goes with the password.
 CREATE TABLE account_tokens (
     id         uuid PRIMARY KEY,
-    account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    account_id uuid NOT NULL REFERENCES credentials ON DELETE CASCADE,
     purpose    text NOT NULL CHECK (purpose IN ('verify_email', 'reset_password')),
     issue      integer NOT NULL DEFAULT 1,
     hash       bytea CONSTRAINT account_tokens_hash_key UNIQUE CHECK (octet_length(hash) = 32),

@@ -138,6 +138,7 @@ impl TestApp {
                 window_minutes: 15,
             },
             step_up_max_age_seconds: 900,
+            invitation_lifetime_days: 7,
         };
         let mut state = AppState {
             access_tokens: access_tokens(),

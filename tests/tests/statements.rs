@@ -89,11 +89,13 @@ async fn too_many_failures_are_refused_with_as_much_asked_for_somebody_unknown()
 
 /// Every list, and one thing of each kind: path and round trips. In a tenant's context they are
 /// prologue, query, COMMIT; an account's are BEGIN, the session, the query, COMMIT.
-const READS: [(&str, usize); 10] = [
+const READS: [(&str, usize); 12] = [
     ("/api/v1/projects/{project}", 3),
     ("/api/v1/projects?limit=100", 3),
     ("/api/v1/users/{user}", 3),
     ("/api/v1/users?limit=100", 3),
+    ("/api/v1/invitations?limit=100", 3),
+    ("/api/v1/invitations/{invitation}", 3),
     ("/api/v1/roles?limit=100", 3),
     ("/api/v1/roles/{role}", 3),
     ("/api/v1/api-keys?limit=100", 3),
@@ -115,10 +117,17 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
         .to_owned();
     let body = json!({ "name": "auditor", "based_on": "viewer", "permissions": [] });
     let role = alice.post("/api/v1/roles", body).await.expect(201).id();
+    let body = json!({ "email": "i@acme.example", "role": "viewer" });
+    let invitation = alice
+        .post("/api/v1/invitations", body)
+        .await
+        .expect(201)
+        .id();
     let (key, _) = alice.create_key(&["projects:read"]).await;
     let reads = READS.map(|(path, expected)| {
         let path = path.replace("{project}", &project).replace("{user}", &user);
         let path = path.replace("{role}", &role).replace("{key}", &key);
+        let path = path.replace("{invitation}", &invitation);
         (path, expected)
     });
     for (path, expected) in &reads {
@@ -133,6 +142,8 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
             json!({ "name": format!("role_{number}"), "based_on": "viewer", "permissions": [] });
         drop(alice.post("/api/v1/roles", body).await.expect(201));
         alice.create_key(&["projects:read"]).await;
+        let body = json!({ "email": format!("i{number}@acme.example"), "role": "viewer" });
+        drop(alice.post("/api/v1/invitations", body).await.expect(201));
         let body = json!({ "email": "alice@acme.example", "password": "securepass123", "full_name": "Alice",
             "tenant_slug": format!("tenant-{number}") });
         drop(

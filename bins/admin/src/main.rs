@@ -68,7 +68,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (settings, environment) = settings::load()?;
     let database = Database::open(&settings.database)?;
     match &arguments.command {
-        Command::Tenant(command) => tenant::run(command, &mut database.ops()?, arguments.json),
+        Command::Tenant(command) => {
+            let invitation_ends = settings.auth.invitation_ends(chrono::Utc::now());
+            tenant::run(
+                command,
+                &mut database.ops()?,
+                invitation_ends,
+                arguments.json,
+            )
+        }
         Command::Operator(command) => operator::run(command, &mut database.ops()?),
         Command::Demo(command) => demo::run(command, &database, &settings, environment),
     }

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
+use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use domain::{Email, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
-use store::{OpsDb, TenantSummary};
+use store::{Added, OpsDb, TenantSummary};
 
 use crate::Refused;
 
@@ -61,7 +62,7 @@ pub(crate) enum Command {
         burst: Option<i32>,
     },
     /// Makes somebody an owner: a member of the tenant, or whoever has registered with the
-    /// address.
+    /// address; anybody else is invited by mail.
     AddOwner {
         /// Which tenant.
         #[arg(value_parser = TenantSlug::parse)]
@@ -72,7 +73,12 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(command: &Command, ops: &mut OpsDb, json: bool) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(
+    command: &Command,
+    ops: &mut OpsDb,
+    invitation_ends: DateTime<Utc>,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
     let (slug, done) = match command {
         Command::List => return print(&ops.list_tenants()?, json),
         Command::Show { slug } => (slug, ops.find_tenant(slug)),
@@ -86,13 +92,9 @@ pub(crate) fn run(command: &Command, ops: &mut OpsDb, json: bool) -> Result<(), 
             burst,
         } => (slug, ops.set_limits(slug, *per_minute, *burst)),
         Command::AddOwner { slug, email } => {
-            if ops
-                .add_owner(slug, email)
-                .map_err(|e| explain(e, slug))?
-                .is_none()
-            {
-                let why = format!("nobody has registered as {email} yet");
-                return Err(Refused(why).into());
+            let added = ops.add_owner(slug, email, invitation_ends);
+            if added.map_err(|error| explain(error, slug))? == Added::Invited {
+                eprintln!("{email} has not registered yet and is invited by mail");
             }
             (slug, ops.find_tenant(slug))
         }

@@ -47,6 +47,7 @@ pub(crate) fn connect(
             window_minutes: auth.login_failure_window_minutes,
         },
         step_up_max_age_seconds: i32::try_from(auth.step_up_max_age_seconds).unwrap_or(i32::MAX),
+        invitation_lifetime_days: auth.invitation_lifetime_days,
     })
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod invitation_acceptance;
+pub(crate) mod invitations;
 pub(crate) mod jwks;
 pub(crate) mod mfa;
 pub(crate) mod my_tenants;

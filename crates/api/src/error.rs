@@ -67,6 +67,8 @@ pub enum ApiError {
     TenantSuspended,
     #[error("you are not a member of this tenant")]
     NotAMember,
+    #[error("the invitation is for another e-mail address")]
+    OtherAddress,
     #[error("this tenant takes new members by invitation only")]
     SignupClosed,
     #[error("there is nothing here that you can see")]
@@ -87,6 +89,8 @@ pub enum ApiError {
     /// As `EmailTaken`, after a password was compared.
     #[error("the e-mail address already has an account")]
     EmailTakenByAnother,
+    #[error("the invitation was accepted or revoked")]
+    NotPending,
     #[error("it is not deleted")]
     NotDeleted,
     #[error("the slug is taken")]
@@ -224,6 +228,8 @@ impl ApiError {
             Self::TenantMismatch => ErrorCode::TenantMismatch,
             Self::TenantSuspended => ErrorCode::TenantSuspended,
             Self::NotAMember => ErrorCode::NotAMember,
+            Self::OtherAddress => ErrorCode::OtherAddress,
+            Self::NotPending => ErrorCode::NotPending,
             Self::SignupClosed => ErrorCode::SignupClosed,
             Self::NotFound => ErrorCode::NotFound,
             Self::MethodNotAllowed { .. } => ErrorCode::MethodNotAllowed,
@@ -313,6 +319,9 @@ impl From<store::Error> for ApiError {
         match error {
             store::Error::NotFound => Self::NotFound,
             store::Error::NotAllowed => Self::Forbidden,
+            store::Error::OtherAddress => Self::OtherAddress,
+            store::Error::NotPending => Self::NotPending,
+            store::Error::NotAccepted => Self::Conflict,
             store::Error::NotDeleted => Self::NotDeleted,
             store::Error::LastOwner => Self::LastOwner,
             store::Error::InvalidRefreshToken | store::Error::InvalidMailToken => {

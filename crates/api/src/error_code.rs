@@ -96,6 +96,8 @@ error_codes! {
         "The tenant is suspended; only its operator can change that.";
     NotAMember = "not_a_member", 403, "Not a member",
         "You are not, or no longer, a member of this tenant, or there is no such tenant.";
+    OtherAddress = "other_address", 403, "Invitation for another address",
+        "The invitation was sent to another e-mail address than your account has. Sign in with that one, or send no access token.";
     SignupClosed = "signup_closed", 403, "Sign-up closed",
         "This tenant takes new members by invitation only.";
     NotFound = "not_found", 404, "Not found",
@@ -110,6 +112,8 @@ error_codes! {
         "A tenant keeps at least one active owner. Make somebody else an owner first.";
     EmailTaken = "email_taken", 409, "E-mail address taken",
         "The address already has an account, and the password given is not that account's.";
+    NotPending = "not_pending", 409, "Not pending",
+        "The invitation was accepted or revoked already.";
     NotDeleted = "not_deleted", 409, "Not deleted",
         "Only what is deleted can be restored.";
     SlugTaken = "slug_taken", 409, "Slug taken",

@@ -2,7 +2,7 @@
 //! a caller may change. The database asks the same of the base roles, whatever is forgotten here.
 
 use auth::{PermissionSet, Principal};
-use domain::{CustomRole, GrantedRole, MembershipId, RoleName};
+use domain::{CustomRole, GrantedRole, MembershipId, Role, RoleName};
 use store::{memberships, roles};
 use tenant_db::TenantConn;
 
@@ -53,6 +53,19 @@ pub(crate) fn member(
         None => PermissionSet::of(held.base),
     };
     within(caller, &permissions)
+}
+
+/// Whether this base role is at most the caller's own.
+///
+/// # Errors
+/// `Forbidden`.
+pub(crate) fn within_base(caller: &Principal, role: Role) -> Result<(), ApiError> {
+    let own = caller.tenant().map(|tenant| tenant.role);
+    if own.is_some_and(|own| own >= role) {
+        Ok(())
+    } else {
+        Err(ApiError::Forbidden)
+    }
 }
 
 /// Whether the caller may do all of these.

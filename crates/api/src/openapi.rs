@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use domain::{MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus};
+use domain::{
+    InvitationStatus, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus,
+};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
-    account, api_keys, auth, health, jwks, mfa, my_tenants, password, projects, roles, session,
-    sessions, step_up, tenant, tenants, users, verification,
+    account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
+    password, projects, roles, session, sessions, step_up, tenant, tenants, users, verification,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -61,6 +63,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tenant::find,
         tenant::update,
         tenant::transfer,
+        invitations::list,
+        invitations::find,
+        invitations::create,
+        invitations::resend,
+        invitations::delete,
+        invitation_acceptance::accept,
         users::list,
         users::find,
         users::create,
@@ -87,6 +95,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     tags(
         (name = "auth", description = "How somebody gets a token"),
         (name = "users", description = "The account behind the token, and the members of the tenant"),
+        (name = "invitations", description = "Places in the tenant that wait for somebody"),
         (name = "tenant", description = "The company itself"),
         (name = "roles", description = "What members may be"),
         (name = "api-keys", description = "Keys for programs"),
@@ -274,6 +283,19 @@ problem_sets! {
         InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
         RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
         DatabaseUnavailable];
+    /// Inviting.
+    CreateInvitationProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
+        RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Sending an invitation anew, and revoking it.
+    PendingInvitationProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
+        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, NotPending, Internal, Busy,
+        DatabaseUnavailable];
+    /// Accepting an invitation.
+    AcceptInvitationProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, InvalidCredentials,
+        MfaRequired, TooManyAttempts, KeyNotAllowed, SessionRevoked, TokenStale, OtherAddress, RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType,
+        ValidationFailed, Internal, Busy, DatabaseUnavailable];
     /// Changing a user.
     UpdateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
         InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
@@ -334,6 +356,10 @@ pub(crate) fn project_status() -> Schema {
 
 pub(crate) fn tenant_status() -> Schema {
     words(TenantStatus::ALL.iter().map(|status| status.as_str()))
+}
+
+pub(crate) fn invitation_status() -> Schema {
+    words(InvitationStatus::ALL.iter().map(|status| status.as_str()))
 }
 
 pub(crate) fn membership_status() -> Schema {

@@ -10,8 +10,9 @@ use actix_web::{
 
 use crate::{
     endpoints::{
-        account, api_keys, auth, docs, health, jwks, mfa, my_tenants, password, projects, roles,
-        session, sessions, step_up, tenant, tenants, users, verification,
+        account, api_keys, auth, docs, health, invitation_acceptance, invitations, jwks, mfa,
+        my_tenants, password, projects, roles, session, sessions, step_up, tenant, tenants, users,
+        verification,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -55,6 +56,14 @@ fn table() -> Vec<Endpoint> {
             .get(users::find)
             .patch(users::update)
             .delete(users::delete),
+        at("/api/v1/invitations")
+            .get(invitations::list)
+            .post(invitations::create),
+        at("/api/v1/invitations/accept").post(invitation_acceptance::accept),
+        at("/api/v1/invitations/{id}")
+            .get(invitations::find)
+            .delete(invitations::delete),
+        at("/api/v1/invitations/{id}/resend").post(invitations::resend),
         at("/api/v1/tenants").post(tenants::create),
         at("/api/v1/roles").get(roles::list).post(roles::create),
         at("/api/v1/roles/{id}")

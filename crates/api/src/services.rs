@@ -38,6 +38,8 @@ pub struct Services {
     pub login_limit: LoginLimit,
     /// How long ago somebody may have proved who they are for what cannot be undone, in seconds.
     pub step_up_max_age_seconds: i32,
+    /// How long an invitation is good, in days.
+    pub invitation_lifetime_days: u16,
 }
 
 impl std::fmt::Debug for Services {

@@ -1,5 +1,6 @@
 //! The section `auth` of the settings.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::{fs, path::PathBuf};
@@ -38,6 +39,8 @@ pub struct AuthSettings {
     /// `auth.reset_password_lifetime_minutes`: how long a link to a new password is good; default
     /// 60.
     pub reset_password_lifetime_minutes: u16,
+    /// `auth.invitation_lifetime_days`: how long the link of an invitation is good; default 7.
+    pub invitation_lifetime_days: u16,
     /// `auth.bcrypt_cost`: two to the power of this many rounds, 4 to 31, default 12.
     pub bcrypt_cost: u32,
     /// `auth.password_threads`: threads for bcrypt; 0, the default, takes half of the cores.
@@ -80,6 +83,7 @@ impl Default for AuthSettings {
             captcha: CaptchaSettings::default(),
             verify_email_lifetime_hours: 48,
             reset_password_lifetime_minutes: 60,
+            invitation_lifetime_days: 7,
             bcrypt_cost: passwords.cost,
             password_threads: passwords.threads,
             password_max_wait_seconds: passwords.max_wait_seconds,
@@ -99,6 +103,12 @@ impl AuthSettings {
             threads: self.password_threads,
             max_wait_seconds: self.password_max_wait_seconds,
         }
+    }
+
+    /// Until when an invitation is good that is sent at `now`.
+    #[must_use]
+    pub fn invitation_ends(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + TimeDelta::days(self.invitation_lifetime_days.into())
     }
 
     /// The secret key, or `generated` where none is set, and those before it.

@@ -107,6 +107,12 @@ impl Email {
         &self.0
     }
 
+    /// What stands before the last `@`.
+    #[must_use]
+    pub fn local_part(&self) -> &str {
+        self.0.rsplit_once('@').map_or(&self.0, |(local, _)| local)
+    }
+
     /// What stands behind the `@`, for a tenant's sign-up by domain.
     #[must_use]
     pub fn domain(&self) -> &str {

@@ -82,6 +82,10 @@ id! {
     JobId
 }
 id! {
+    /// One invitation of one tenant.
+    InvitationId
+}
+id! {
     /// One project of one tenant.
     ProjectId
 }

@@ -30,6 +30,7 @@ mod api_key;
 mod custom_role;
 mod email;
 mod ids;
+mod invitation;
 mod mail_kind;
 mod membership;
 mod project;
@@ -44,7 +45,10 @@ pub use account::Account;
 pub use api_key::ApiKey;
 pub use custom_role::CustomRole;
 pub use email::{Email, EmailError};
-pub use ids::{AccountId, ApiKeyId, JobId, MembershipId, ProjectId, RoleId, SessionId, TenantId};
+pub use ids::{
+    AccountId, ApiKeyId, InvitationId, JobId, MembershipId, ProjectId, RoleId, SessionId, TenantId,
+};
+pub use invitation::{Invitation, InvitationStatus};
 pub use mail_kind::MailKind;
 pub use membership::{
     CustomRights, GrantedRole, Membership, MembershipChanges, MembershipStatus, TenantMembership,

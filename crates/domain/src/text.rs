@@ -128,6 +128,14 @@ checked_text! {
     Description, checked_paragraphs, 10_000
 }
 
+impl FullName {
+    /// What a person is called of whom only the address is known: all that stands before its @.
+    #[must_use]
+    pub fn of_address(email: &crate::Email) -> Self {
+        Self(email.local_part().to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

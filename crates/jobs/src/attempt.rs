@@ -3,9 +3,12 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use auth::{MailPurpose, MailToken};
 use chrono::{TimeDelta, Utc};
-use domain::{Email, MembershipId, TenantSlug};
-use store::{ClaimedJob, ClaimedMail, IdentityDb, LinkRules, memberships, outbox, tenants};
+use domain::{Email, InvitationId, MembershipId, TenantSlug};
+use store::{
+    ClaimedJob, ClaimedMail, IdentityDb, LinkRules, invitations, memberships, outbox, tenants,
+};
 use tenant_db::{Actor, Context, Role, TenantDb};
 
 use crate::backoff;
@@ -174,7 +177,45 @@ async fn run_job(bench: &Bench, job: &ClaimedJob) -> Result<(), Failure> {
         TenantJob::WelcomeMember { membership_id } => {
             welcome_member(bench, job, context, membership_id).await
         }
+        TenantJob::MailInvitation { invitation_id } => {
+            mail_invitation(bench, job, context, invitation_id).await
+        }
     }
+}
+
+/// The database knows the link before it is mailed. What was accepted, revoked or has expired
+/// meanwhile is not mailed, nor is a link that another one has replaced.
+async fn mail_invitation(
+    bench: &Bench,
+    job: &ClaimedJob,
+    context: Context,
+    id: InvitationId,
+) -> Result<(), Failure> {
+    let (key, tenant_id) = (bench.links.key.clone(), job.tenant);
+    let issued = bench
+        .tenants
+        .run(context.clone(), move |conn| {
+            let invitation = match invitations::find(conn, id, Utc::now()) {
+                Err(store::Error::NotFound) => return Ok(None),
+                found => found?,
+            };
+            let purpose = MailPurpose::Invitation;
+            let tenant = Some(tenant_id);
+            let token = MailToken::derive(&key, purpose, tenant, id.uuid(), invitation.issue);
+            if !invitations::issue(conn, id, invitation.issue, token.hash())? {
+                return Ok(None);
+            }
+            let slug = tenants::find(conn)?.slug;
+            Ok::<_, store::Error>(Some((invitation.email, slug, token)))
+        })
+        .await?;
+    if let Some((email, slug, token)) = issued
+        && let (Ok(to), Ok(tenant)) = (Email::parse(&email), TenantSlug::parse(&slug))
+    {
+        let letter = Letter::invitation(job.id.uuid(), to, &tenant, &token, &bench.mailer.links);
+        bench.mailer.send(&letter).await?;
+    }
+    Ok(bench.tenants.run(context, outbox::complete).await?)
 }
 
 /// Whoever was removed meanwhile gets no mail.

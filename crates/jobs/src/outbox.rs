@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{JobId, MembershipId};
+use domain::{InvitationId, JobId, MembershipId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::outbox;
@@ -19,11 +19,16 @@ pub enum TenantJob {
         /// Who.
         membership_id: MembershipId,
     },
+    /// Sends the link of an invitation, the newest one.
+    MailInvitation {
+        /// Which.
+        invitation_id: InvitationId,
+    },
 }
 
 impl TenantJob {
     /// What this worker can do. The rest waits for a newer one.
-    pub(crate) const KINDS: &'static [&'static str] = &["welcome_member"];
+    pub(crate) const KINDS: &'static [&'static str] = &["welcome_member", "mail_invitation"];
 
     pub(crate) fn parse(kind: &str, payload: &Value) -> Result<Self, serde_json::Error> {
         serde_json::from_value(json!({ "kind": kind, "payload": payload }))
@@ -68,7 +73,11 @@ mod tests {
     #[test]
     fn every_job_is_read_as_it_was_written_and_its_kind_is_known() {
         let membership_id = MembershipId::generate();
-        let jobs = [TenantJob::WelcomeMember { membership_id }];
+        let invitation_id = InvitationId::generate();
+        let jobs = [
+            TenantJob::WelcomeMember { membership_id },
+            TenantJob::MailInvitation { invitation_id },
+        ];
         assert_eq!(jobs.len(), TenantJob::KINDS.len());
         for job in jobs {
             let written = serde_json::to_value(job).unwrap();

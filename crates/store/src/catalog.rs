@@ -64,7 +64,8 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121000900_roles/up.sql"),
         include_str!("../../../migrations/20261121001000_api_keys/up.sql"),
         include_str!("../../../migrations/20261121001100_mfa/up.sql"),
-        include_str!("../../../migrations/20261121001200_operations/up.sql"),
+        include_str!("../../../migrations/20261121001300_invitations/up.sql"),
+        include_str!("../../../migrations/20261121001400_operations/up.sql"),
     ]
 }
 
@@ -106,7 +107,7 @@ fn tenant_tables() -> Vec<TenantTable> {
             .spanning_indexes(&["memberships_account_idx"])
             .global_references(&["memberships_account_id_fkey"])
             .grant(
-                "SELECT, INSERT, UPDATE (full_name, role, status, role_version, removed_at, updated_at)",
+                "SELECT, INSERT, UPDATE (account_id, full_name, role, custom_role_id, role_version, status, removed_at, updated_at)",
                 DIRECTORY,
             ),
         TenantTable::new("public.roles")
@@ -133,6 +134,12 @@ fn tenant_tables() -> Vec<TenantTable> {
                 "version",
                 "updated_at",
             ]),
+        TenantTable::new("public.invitations")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .commands(&["select", "update"])
+            .update_columns(&["issue", "expires_at"])
+            .grant("SELECT, INSERT, UPDATE (issue, hash, expires_at, accepted_at)", DIRECTORY),
         // Workers look for what is due in all tenants.
         TenantTable::new("public.jobs")
             .write_role(Role::Owner)
@@ -267,7 +274,7 @@ fn functions() -> Vec<Function> {
         Function::definer(
             "directory.join_tenant(uuid,uuid,text,text)",
             DIRECTORY,
-            "b7181adeab5f83f44ae6c3f7d6756704518afb7e6c06c049c64af6d3f35e9ec6",
+            "a53116af9b746d6c4bcd165d187cdafbc62676d139f282ffc042aff7ed8593e2",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -354,9 +361,9 @@ fn functions() -> Vec<Function> {
         )
         .callers(&[OPS]),
         Function::definer(
-            "directory.add_owner(uuid,text)",
+            "directory.add_owner(uuid,text,text,timestamp with time zone)",
             DIRECTORY,
-            "d18b87354d55d88820af1377b29c7583eb0bbd7b560b609efd54e19ba52cb745",
+            "d9a896872d951d2f4ffdfd330d95feb749808157afeaf27fe910683da49d6b6b",
         )
         .callers(&[OPS]),
         Function::definer(
@@ -404,6 +411,24 @@ fn functions() -> Vec<Function> {
             "directory.purge_jobs(integer,integer)",
             DIRECTORY,
             "9c6309c5bedf8e14a54553d72cdfd862490a58b75dd9de409aa461fafb5d9505",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.invite(text,text,timestamp with time zone)",
+            DIRECTORY,
+            "847ce9000aadee2440a90297b113fe2777bdf344394805699a0c4e69eb2f4d89",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.issue_invitation(uuid,integer,bytea)",
+            DIRECTORY,
+            "a7ec9fef0056e69e85173e1538dfb22c2b322a5968907778b374d92c927c2ee6",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.invitation(uuid,text)",
+            DIRECTORY,
+            "ad90f41317b07bda08c9200541c8f5700175fa1fb07a4cecdea585c8aaf2f5c8",
         )
         .callers(&[AUTH]),
         Function::invoker(

@@ -1,18 +1,19 @@
 //! The doors without a context, as `rowhouse_auth` calls them. Fixed statements, every value
 //! bound: no SQL is ever composed here, and a test greps that it stays so.
 
+use auth::MailTokenHash;
 use chrono::TimeDelta;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use domain::{
-    AccountId, CustomRights, CustomRoleName, Role, Tenant, TenantId, TenantMembership, TenantName,
-    TenantSlug, TenantStatus,
+    AccountId, CustomRights, CustomRoleName, Email, FullName, Role, Tenant, TenantId,
+    TenantMembership, TenantName, TenantSlug, TenantStatus,
 };
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
-use crate::identity::{ClaimedJob, Lease};
+use crate::identity::{ClaimedJob, Invited, Lease};
 use crate::tenants;
 
 /// A tenant as somebody outside of it may know it.
@@ -217,6 +218,57 @@ struct FailedRow {
 struct PurgedRow {
     #[diesel(sql_type = BigInt)]
     jobs: i64,
+}
+
+/// Whom the link of this hash invites.
+///
+/// # Errors
+/// [`Error::InvalidMailToken`].
+pub(crate) fn invitation(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    hash: MailTokenHash,
+) -> Result<Invited, Error> {
+    let row: Option<InvitedRow> = diesel::sql_query("SELECT * FROM directory.invitation($1, $2)")
+        .bind::<SqlUuid, _>(tenant.uuid())
+        .bind::<Text, _>(hash.to_hex())
+        .get_result(conn)
+        .optional()?;
+    let row = row.ok_or(Error::InvalidMailToken)?;
+    // Both were parsed before they were stored; what is not as it was then invites nobody.
+    match (Email::parse(&row.email), FullName::parse(&row.full_name)) {
+        (Ok(email), Ok(full_name)) => Ok(Invited { email, full_name }),
+        _ => Err(Error::InvalidMailToken),
+    }
+}
+
+/// Takes the place that an invitation keeps for the account's address.
+///
+/// # Errors
+/// [`Error::InvalidMailToken`].
+pub(crate) fn accept_invitation(
+    conn: &mut PgConnection,
+    account: AccountId,
+    tenant: TenantId,
+    hash: MailTokenHash,
+) -> Result<(), Error> {
+    let joined: Option<CreatedRow> = diesel::sql_query(
+        "SELECT membership_id AS id FROM directory.join_tenant($1, $2, NULL, $3)",
+    )
+    .bind::<SqlUuid, _>(account.uuid())
+    .bind::<SqlUuid, _>(tenant.uuid())
+    .bind::<Text, _>(hash.to_hex())
+    .get_result(conn)
+    .optional()?;
+    joined.map(drop).ok_or(Error::InvalidMailToken)
+}
+
+#[derive(QueryableByName)]
+struct InvitedRow {
+    #[diesel(sql_type = Text)]
+    email: String,
+    #[diesel(sql_type = Text)]
+    full_name: String,
 }
 
 #[derive(QueryableByName)]

@@ -46,6 +46,15 @@ pub enum Error {
     /// A second factor could not be read.
     #[error("a second factor cannot be read")]
     Mfa(#[from] auth::MfaError),
+    /// The account has another address than the invitation that it would accept.
+    #[error("the invitation is for another address")]
+    OtherAddress,
+    /// The invitation was accepted or revoked.
+    #[error("the invitation is not pending any more")]
+    NotPending,
+    /// Somebody who was invited and has not accepted yet has no status to change.
+    #[error("the member has not accepted yet")]
+    NotAccepted,
     /// The account has another password than the one that was verified, by now.
     #[error("the password is wrong")]
     WrongPassword,
@@ -84,6 +93,10 @@ impl From<tenant_db::Error> for Error {
             {
                 Self::StepUpRequired { max_age_seconds: 0 }
             }
+            tenant_db::Error::Query(DieselError::DatabaseError(
+                DatabaseErrorKind::CheckViolation,
+                info,
+            )) if info.constraint_name() == Some("memberships_check") => Self::NotAccepted,
             tenant_db::Error::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::UniqueViolation,
                 info,

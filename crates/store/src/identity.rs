@@ -3,6 +3,7 @@
 
 mod account;
 mod chores;
+mod invitation;
 mod key;
 mod links;
 mod mfa;
@@ -12,6 +13,7 @@ mod session;
 
 pub use self::account::{Caller, Slug};
 pub use self::chores::{Chore, Next, Retention};
+pub use self::invitation::{Guest, Invited};
 pub use self::proof::{SecondFactor, Verified};
 pub use self::queue::{AccountMail, ClaimedJob, Lease, LinkRules};
 pub use self::session::{Ended, Goal, Proof};

@@ -25,6 +25,7 @@ pub mod api_keys;
 pub mod bootstrap;
 pub mod catalog;
 pub mod demo;
+pub mod invitations;
 pub mod memberships;
 pub mod migrations;
 pub mod outbox;
@@ -56,11 +57,11 @@ pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
 pub use self::identity::{
-    AccountMail, Caller, Candidate, Chore, ClaimedJob, Ended, Goal, IdentityDb, Lease, LinkRules,
-    Next, Proof, Registrant, Retention, SecondFactor, SignedIn, Slug, Verified,
+    AccountMail, Caller, Candidate, Chore, ClaimedJob, Ended, Goal, Guest, IdentityDb, Invited,
+    Lease, LinkRules, Next, Proof, Registrant, Retention, SecondFactor, SignedIn, Slug, Verified,
 };
 pub use self::login_failures::{Admission, Attempt, LoginLimit, Subject};
-pub use self::ops_db::{OpsDb, TenantSummary};
+pub use self::ops_db::{Added, OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use domain::{Email, SubscriptionTier, TenantId, TenantName, TenantSlug, TenantStatus};
+use domain::{Email, FullName, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
@@ -51,6 +51,15 @@ pub struct TenantSummary {
     /// When it was made.
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
+}
+
+/// What an address has become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    /// An active owner.
+    Owner,
+    /// Somebody who was invited to be one.
+    Invited,
 }
 
 impl std::fmt::Debug for OpsDb {
@@ -165,8 +174,8 @@ impl OpsDb {
         self.find_tenant(slug)
     }
 
-    /// Makes whoever has this address an active owner of the tenant: a member of it, else the
-    /// personal account. `None`: there is neither.
+    /// Makes whoever has this address an owner of the tenant: a member of it, else the personal
+    /// account, else by an invitation that is good until `expires_at` and mailed by a worker.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such tenant.
@@ -174,13 +183,21 @@ impl OpsDb {
         &mut self,
         slug: &TenantSlug,
         email: &Email,
-    ) -> Result<Option<TenantId>, Error> {
+        expires_at: DateTime<Utc>,
+    ) -> Result<Added, Error> {
         let tenant = self.find_tenant(slug)?.id;
-        let added = diesel::sql_query("SELECT directory.add_owner($1, $2) AS done")
-            .bind::<SqlUuid, _>(tenant)
-            .bind::<Text, _>(email.as_str())
-            .get_result::<Done>(&mut self.conn)?;
-        Ok(added.then(tenant.into()))
+        let added: AddedRow =
+            diesel::sql_query("SELECT directory.add_owner($1, $2, $3, $4) AS what")
+                .bind::<SqlUuid, _>(tenant)
+                .bind::<Text, _>(email.as_str())
+                .bind::<Text, _>(FullName::of_address(email).as_str())
+                .bind::<Timestamptz, _>(expires_at)
+                .get_result(&mut self.conn)?;
+        Ok(if added.what == "owner" {
+            Added::Owner
+        } else {
+            Added::Invited
+        })
     }
 
     /// Makes the personal account with this address an operator of the platform; `false`: there
@@ -194,6 +211,12 @@ impl OpsDb {
             .get_result::<Done>(&mut self.conn)?;
         Ok(added.done)
     }
+}
+
+#[derive(QueryableByName)]
+struct AddedRow {
+    #[diesel(sql_type = Text)]
+    what: String,
 }
 
 #[derive(QueryableByName)]

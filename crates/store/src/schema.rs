@@ -70,6 +70,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    invitations (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        membership_id -> Uuid,
+        issue -> Int4,
+        hash -> Nullable<Bytea>,
+        expires_at -> Timestamptz,
+        accepted_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     jobs (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -218,10 +231,11 @@ diesel::table! {
     }
 }
 
-diesel::joinable!(account_tokens -> accounts (account_id));
+diesel::joinable!(account_tokens -> credentials (account_id));
 diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
+diesel::joinable!(invitations -> tenants (tenant_id));
 diesel::joinable!(jobs -> tenants (tenant_id));
 diesel::joinable!(login_failures -> accounts (account_id));
 diesel::joinable!(memberships -> accounts (account_id));
@@ -241,6 +255,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     api_keys,
     credentials,
+    invitations,
     jobs,
     login_failures,
     memberships,

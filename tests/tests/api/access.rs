@@ -72,6 +72,15 @@ POST   /api/v1/users                              viewer
 POST   /api/v1/users                              member
 POST   /api/v1/users                              admin
 POST   /api/v1/users                              owner
+GET    /api/v1/invitations                        -
+POST   /api/v1/invitations                        viewer
+POST   /api/v1/invitations                        owner
+POST   /api/v1/invitations/accept                 nonsense
+GET    /api/v1/invitations/{id}                   viewer
+POST   /api/v1/invitations/{id}/resend            viewer
+POST   /api/v1/invitations/{id}/resend            owner
+DELETE /api/v1/invitations/{id}                   viewer
+DELETE /api/v1/invitations/{id}                   owner
 GET    /api/v1/roles                              -
 POST   /api/v1/roles                              -
 GET    /api/v1/roles/{id}                         built_in
@@ -200,6 +209,8 @@ fn body(row: &Row, email: &str, who: &str, owners_id: &Value) -> Option<Value> {
         ("POST", "/api/v1/users") => {
             json!({ "email": email, "password": password, "full_name": full_name, "role": row.about })
         }
+        ("POST", "/api/v1/invitations") => json!({ "email": email, "role": row.about }),
+        ("POST", "/api/v1/invitations/accept") => json!({ "token": row.about }),
         ("POST", "/api/v1/roles") => {
             let name = format!("r{}", &Uuid::new_v4().simple().to_string()[..31]);
             json!({ "name": name, "based_on": "viewer", "permissions": ["projects:read"] })
@@ -233,6 +244,16 @@ async fn target(row: &Row, owner: &Caller, caller: &Caller, who: &str) -> String
             "built_in" => "00000000-0000-7000-8000-000000000002".to_owned(),
             _ => owner.post("/api/v1/roles", body).await.expect(201).id(),
         };
+        target = target.replace("{id}", &id);
+    }
+    if target.starts_with("/api/v1/invitations/{id}") {
+        let email = format!("{}@new.example", Uuid::now_v7());
+        let body = json!({ "email": email, "role": row.about });
+        let id = owner
+            .post("/api/v1/invitations", body)
+            .await
+            .expect(201)
+            .id();
         target = target.replace("{id}", &id);
     }
     if target.starts_with("/api/v1/api-keys/") {

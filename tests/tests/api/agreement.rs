@@ -39,6 +39,10 @@ api_keys     select  viewer  admin
 api_keys     insert  admin   admin
 api_keys     update  -       -
 api_keys     delete  admin   admin
+invitations  select  viewer  admin
+invitations  insert  admin   admin
+invitations  update  admin   admin
+invitations  delete  -       -
 jobs         select  viewer  -
 jobs         insert  -       -
 jobs         update  -       -
@@ -47,7 +51,7 @@ jobs         delete  -       -
 
 /// Where the API asks for more than the database, and why that is no hole in the wall: it is all
 /// one tenant's, and policies know reading and writing only.
-const STRICTER: [(&str, &str, &str); 3] = [
+const STRICTER: [(&str, &str, &str); 4] = [
     (
         "roles",
         "select",
@@ -57,6 +61,11 @@ const STRICTER: [(&str, &str, &str); 3] = [
         "api_keys",
         "select",
         "of a key there are its name and a hash that opens nothing",
+    ),
+    (
+        "invitations",
+        "select",
+        "who is invited stands among the members; a hash of a link opens nothing",
     ),
     (
         "jobs",
@@ -101,6 +110,11 @@ fn statement(row: &Row, caller: &Caller) -> String {
         ),
         ("jobs", "update") => "UPDATE jobs SET kind = 'x' WHERE false".to_owned(),
         ("api_keys", "update") => "UPDATE api_keys SET name = 'x' WHERE false".to_owned(),
+        ("invitations", "update") => "UPDATE invitations SET issue = 1 WHERE false".to_owned(),
+        // A place comes by a door, which asks the same.
+        ("invitations", "insert") => {
+            format!("SELECT directory.invite('{id}@x.example', 'x', now())")
+        }
         ("memberships", "update") => {
             "UPDATE memberships SET full_name = 'x' WHERE false".to_owned()
         }
@@ -138,6 +152,7 @@ async fn request(row: &Row, owner: &Caller) -> Option<(Method, String, Option<Va
     let user = json!({ "email": format!("{text}@y.example"), "full_name": "x", "role": "viewer",
         "password": "correct horse" });
     let key = json!({ "name": "x", "scopes": ["projects:read"] });
+    let place = json!({ "email": format!("{text}@z.example"), "role": "viewer" });
     let at = |path: &str, id: String| format!("/api/v1/{path}/{id}");
     let (method, path, body) = match (row.table, row.command) {
         ("tenants", "select") => (Method::GET, "/api/v1/tenant".to_owned(), None),
@@ -182,6 +197,13 @@ async fn request(row: &Row, owner: &Caller) -> Option<(Method, String, Option<Va
                 ),
                 _ => (Method::DELETE, at("roles", id), None),
             }
+        }
+        ("invitations", "select") => (Method::GET, "/api/v1/invitations".to_owned(), None),
+        ("invitations", "insert") => (Method::POST, "/api/v1/invitations".to_owned(), Some(place)),
+        ("invitations", "update") => {
+            let made = owner.post("/api/v1/invitations", place).await;
+            let path = format!("{}/resend", at("invitations", made.expect(201).id()));
+            (Method::POST, path, None)
         }
         ("api_keys", "select") => (Method::GET, "/api/v1/api-keys".to_owned(), None),
         ("api_keys", "insert") => (Method::POST, "/api/v1/api-keys".to_owned(), Some(key)),

@@ -53,6 +53,8 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
     let project = path(ID);
     let restore = format!("{project}/restore");
     let session = format!("/api/v1/users/me/sessions/{ID}");
+    let invitation = format!("/api/v1/invitations/{ID}");
+    let resend = format!("{invitation}/resend");
     let user = format!("/api/v1/users/{ID}");
     let role = format!("/api/v1/roles/{ID}");
     let key = format!("/api/v1/api-keys/{ID}");
@@ -81,6 +83,10 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
         (session.as_str(), "DELETE"),
         (user.as_str(), "GET, HEAD, PATCH, DELETE"),
         ("/api/v1/tenant", "GET, HEAD, PATCH"),
+        ("/api/v1/invitations", "GET, HEAD, POST"),
+        ("/api/v1/invitations/accept", "POST"),
+        (invitation.as_str(), "GET, HEAD, DELETE"),
+        (resend.as_str(), "POST"),
         ("/api/v1/roles", "GET, HEAD, POST"),
         (role.as_str(), "GET, HEAD, PATCH, DELETE"),
         ("/api/v1/api-keys", "GET, HEAD, POST"),

@@ -18,6 +18,7 @@ mod captcha;
 mod denials;
 mod frame;
 mod health;
+mod invitations;
 mod isolation;
 mod jobs;
 mod last_owner;

@@ -57,7 +57,7 @@ pub(crate) fn assert_is_a_token(app: &TestApp, answer: &Answer) -> Value {
                 "id": who.account,
                 "email": user["email"],
                 "full_name": user["full_name"],
-                "email_verified": false,
+                "email_verified": user["email_verified"] == true,
                 "mfa_enabled": false,
                 "created_at": user["created_at"],
                 "tenant": standing,

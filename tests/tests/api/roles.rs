@@ -571,7 +571,7 @@ async fn whoever_is_made_an_owner_from_outside_leaves_the_custom_role_behind() {
     app.database()
         .connect_as("rowhouse_ops")
         .batch_execute(&format!(
-            "SELECT directory.add_owner('{tenant}', 'auditor@acme-corp.example')"
+            "SELECT directory.add_owner('{tenant}', 'auditor@acme-corp.example', 'A', now())"
         ))
         .unwrap();
     assert_eq!(alice.get(&user).await.json()["role"], "owner");

@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 use store::memberships;
 use utoipa::ToSchema;
 
-use super::NoFilters;
+use super::{
+    NoFilters,
+    invitations::{NewInvitation, invite},
+};
 use crate::{
     authenticate::Authorized,
-    error::{ApiError, FieldErrorCode},
+    error::ApiError,
     extract::{Body, Patch, PathId},
     grant,
     list::{List, ListQuery, PageParams},
@@ -42,19 +45,18 @@ pub(crate) struct CreateUser {
     /// A role's name, built-in or not; at most what the caller may do.
     #[schema(example = "member")]
     role: String,
-    /// At least 8 characters, at most 71 bytes.
+    /// At least 8 characters, at most 71 bytes. Without one the person is invited.
     #[schema(example = "securepass123", min_length = 8, max_length = 71)]
     password: Option<String>,
 }
 
-struct ManagedAccount {
-    email: Email,
-    full_name: FullName,
-    role: RoleName,
-    password: Password,
+/// With a password an account that the tenant manages; without one an invitation.
+struct NewUser {
+    new: NewInvitation,
+    password: Option<Password>,
 }
 
-impl TryFrom<CreateUser> for ManagedAccount {
+impl TryFrom<CreateUser> for NewUser {
     type Error = ApiError;
 
     fn try_from(body: CreateUser) -> Result<Self, ApiError> {
@@ -62,22 +64,15 @@ impl TryFrom<CreateUser> for ManagedAccount {
         let email = v.parse("/email", Email::parse(&body.email));
         let full_name = v.parse("/full_name", FullName::parse(&body.full_name));
         let role = v.parse("/role", RoleName::parse(&body.role));
-        let password = match &body.password {
-            Some(password) => v.parse("/password", Password::parse_new(password)),
-            None => {
-                v.refuse(
-                    "/password",
-                    FieldErrorCode::MissingField,
-                    "is needed: invitations are not served yet",
-                );
-                None
-            }
-        };
+        let password = body.password.as_deref().map(Password::parse_new);
+        let password = v.optional("/password", password);
         v.finish(|| {
             Some(Self {
-                email: email?,
-                full_name: full_name?,
-                role: role?,
+                new: NewInvitation {
+                    email: email?,
+                    full_name: full_name?,
+                    role: role?,
+                },
                 password: password?,
             })
         })
@@ -227,7 +222,8 @@ pub(crate) async fn find(
     Ok(Json(member.into()))
 }
 
-/// A managed account: it belongs to this tenant alone. Its address gets a mail that says so.
+/// With a password: a managed account, which belongs to this tenant alone; a mail says so. Without
+/// one: an invitation, and the user is `invited` until it is accepted.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "create_user", security(("bearer" = [])),
     request_body = CreateUser,
@@ -241,23 +237,28 @@ pub(crate) async fn create(
     Body(body): Body<CreateUser>,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let ManagedAccount {
-        email,
-        full_name,
-        role,
-        password,
-    } = body.try_into()?;
+    let NewUser { new, password } = body.try_into()?;
     let principal = caller.principal().clone();
-    if let RoleName::BuiltIn(role) = role {
+    if let RoleName::BuiltIn(role) = new.role {
         // Before the password costs anything.
         grant::within(&principal, &PermissionSet::of(role))?;
     }
-    let hash = services.passwords.hash(password).await?;
+    let hash = match password {
+        Some(password) => Some(services.passwords.hash(password).await?),
+        None => None,
+    };
+    let now = Utc::now();
+    let ends = services.invitation_ends(now);
     let member = services
         .tenants
         .run(caller.context(), move |conn| {
-            let role = grant::role(conn, &principal, &role)?;
-            let member = memberships::insert_managed(conn, &email, &full_name, &hash, role)?;
+            let Some(hash) = hash else {
+                let place = invite(conn, &principal, &new, ends, now)?.membership_id;
+                return Ok(memberships::find(conn, place)?);
+            };
+            let role = grant::role(conn, &principal, &new.role)?;
+            let (email, name) = (&new.email, &new.full_name);
+            let member = memberships::insert_managed(conn, email, name, &hash, role)?;
             let membership_id = member.id;
             Outbox::enqueue(conn, &TenantJob::WelcomeMember { membership_id })?;
             Ok::<_, ApiError>(member)

@@ -84,6 +84,26 @@ impl Letter {
         })
     }
 
+    /// To a person who may join a tenant.
+    pub(crate) fn invitation(
+        id: Uuid,
+        to: Email,
+        tenant: &TenantSlug,
+        token: &MailToken,
+        links: &Links,
+    ) -> Self {
+        Self {
+            id,
+            to,
+            subject: "You are invited",
+            text: format!(
+                "An admin of {tenant} invites you to join them. To accept, open:\n\n{}\n\n\
+                 The link is good once. If you do not know {tenant}, there is nothing to do.\n",
+                links.with(token)
+            ),
+        }
+    }
+
     /// To a person whom an admin has made an account.
     pub(crate) fn welcome(id: Uuid, to: Email, tenant: &TenantSlug, links: &Links) -> Self {
         Self {

@@ -57,12 +57,10 @@ fn parameter_types(statement: &str) -> Option<String> {
             let words: Vec<&str> = declared.split_whitespace().skip(1).collect();
             words.join(" ")
         })
-        .map(|word| {
-            if word == "int" {
-                "integer".to_owned()
-            } else {
-                word
-            }
+        .map(|word| match word.as_str() {
+            "int" => "integer".to_owned(),
+            "timestamptz" => "timestamp with time zone".to_owned(),
+            _ => word,
         })
         .collect();
     Some(types.join(","))

@@ -13,6 +13,7 @@ CREATE TABLE operators (
 GRANT SELECT (account_id), INSERT ON operators TO rowhouse_directory;
 GRANT UPDATE (status, subscription_tier, rate_limit_per_minute, rate_limit_burst) ON tenants TO rowhouse_directory;
 GRANT UPDATE (role, status) ON memberships TO rowhouse_directory;
+GRANT UPDATE (issue, expires_at) ON invitations TO rowhouse_directory;
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_directory;
@@ -75,22 +76,49 @@ BEGIN
 END
 $$;
 
--- Makes whoever has this address an active owner of the tenant: a member of
--- it, else the personal account. False: there is neither.
-CREATE FUNCTION directory.add_owner(tenant uuid, email text) RETURNS boolean
+-- Makes whoever has this address an owner of the tenant: a member of it, else
+-- the personal account, else by an invitation that is good until expires_at.
+-- Returns 'owner' or 'invited'.
+CREATE FUNCTION directory.add_owner(tenant uuid, email text, full_name text, expires_at timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    place  public.memberships;
+    letter uuid := directory.new_id();
 BEGIN
-    UPDATE public.memberships m SET role = 'owner', status = 'active', updated_at = now()
-    WHERE m.tenant_id = add_owner.tenant AND m.email = add_owner.email
-        AND m.account_id IS NOT NULL AND m.removed_at IS NULL;
+    -- Before its place, as whoever accepts or revokes it does.
+    PERFORM FROM public.invitations i
+    JOIN public.memberships m ON m.tenant_id = i.tenant_id AND m.id = i.membership_id
+    WHERE i.tenant_id = add_owner.tenant AND m.email = add_owner.email AND m.removed_at IS NULL
+    FOR NO KEY UPDATE OF i;
+    UPDATE public.memberships m
+    SET role = 'owner', custom_role_id = NULL, updated_at = now(),
+        status = CASE m.status WHEN 'invited' THEN 'invited' ELSE 'active' END
+    WHERE m.tenant_id = add_owner.tenant AND m.email = add_owner.email AND m.removed_at IS NULL
+    RETURNING * INTO place;
     IF NOT FOUND THEN
         INSERT INTO public.memberships (tenant_id, id, account_id, email, full_name, role)
         SELECT add_owner.tenant, directory.new_id(), a.id, a.email, a.full_name, 'owner'
         FROM public.accounts a
         WHERE a.email = add_owner.email AND a.home_tenant_id IS NULL AND a.removed_at IS NULL
-        FOR KEY SHARE;
+        FOR KEY SHARE
+        RETURNING * INTO place;
     END IF;
-    RETURN FOUND;
+    IF NOT FOUND THEN
+        INSERT INTO public.memberships (tenant_id, id, email, full_name, role, status)
+        VALUES (add_owner.tenant, directory.new_id(), add_owner.email, add_owner.full_name, 'owner', 'invited')
+        RETURNING * INTO place;
+    END IF;
+    IF place.status <> 'invited' THEN
+        RETURN 'owner';
+    END IF;
+    INSERT INTO public.invitations AS i (tenant_id, id, membership_id, expires_at)
+    VALUES (place.tenant_id, letter, place.id, add_owner.expires_at)
+    ON CONFLICT ON CONSTRAINT invitations_membership_key
+    DO UPDATE SET issue = i.issue + 1, expires_at = add_owner.expires_at
+    RETURNING i.id INTO letter;
+    INSERT INTO public.jobs (tenant_id, id, kind, payload)
+    VALUES (place.tenant_id, directory.new_id(), 'mail_invitation', jsonb_build_object('invitation_id', letter));
+    RETURN 'invited';
 END
 $$;
 
@@ -114,7 +142,7 @@ $$;
 GRANT USAGE ON SCHEMA directory TO rowhouse_ops;
 GRANT EXECUTE ON FUNCTION directory.tenants(text), directory.open_tenant(text, text),
     directory.set_tenant_status(text, text), directory.set_tenant_tier(text, text),
-    directory.set_tenant_limits(text, int, int), directory.add_owner(uuid, text), directory.add_operator(text)
+    directory.set_tenant_limits(text, int, int), directory.add_owner(uuid, text, text, timestamptz), directory.add_operator(text)
     TO rowhouse_ops;
 
 SET LOCAL ROLE NONE;

@@ -1,6 +1,6 @@
 SET LOCAL ROLE rowhouse_directory;
 DROP FUNCTION directory.add_operator(text);
-DROP FUNCTION directory.add_owner(uuid, text);
+DROP FUNCTION directory.add_owner(uuid, text, text, timestamptz);
 DROP FUNCTION directory.set_tenant_limits(text, int, int);
 DROP FUNCTION directory.set_tenant_tier(text, text);
 DROP FUNCTION directory.set_tenant_status(text, text);
@@ -9,6 +9,7 @@ DROP FUNCTION directory.tenants(text);
 REVOKE USAGE ON SCHEMA directory FROM rowhouse_ops;
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_owner;
+REVOKE UPDATE (issue, expires_at) ON invitations FROM rowhouse_directory;
 REVOKE UPDATE (role, status) ON memberships FROM rowhouse_directory;
 REVOKE UPDATE (status, subscription_tier, rate_limit_per_minute, rate_limit_burst) ON tenants FROM rowhouse_directory;
 DROP TABLE operators;

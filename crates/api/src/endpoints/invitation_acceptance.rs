@@ -1,0 +1,133 @@
+//! `/invitations/accept`: how somebody takes the place that waits for them.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Data,
+};
+use auth::{MailPurpose, MailToken, Password};
+use domain::FullName;
+use serde::Deserialize;
+use store::Guest;
+use utoipa::ToSchema;
+
+use super::token::{self, TokenView};
+use crate::{
+    authenticate::Bearer,
+    client_address::client_address,
+    error::{ApiError, FieldErrorCode},
+    extract::Body,
+    openapi::AcceptInvitationProblems,
+    services::Services,
+    state::AppState,
+    validation::Validation,
+};
+
+// No `Debug`: it holds a token and a password in the clear.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AcceptInvitation {
+    /// Of the link in the mail.
+    #[schema(example = "mt_AwEBmf5SzIh0")]
+    token: String,
+    /// The account's, or, for somebody new, the one that it shall have. Not needed with an access
+    /// token.
+    #[schema(example = "securepass123", max_length = 71)]
+    password: Option<String>,
+    /// For an account with a second factor: as for a login.
+    #[schema(example = "123456", max_length = 64)]
+    totp: Option<String>,
+    /// For somebody new. Default: what the invitation says.
+    #[schema(example = "Vera Voss", min_length = 1, max_length = 200)]
+    full_name: Option<String>,
+}
+
+/// Takes the place that an invitation keeps, and opens a session there.
+///
+/// Whoever has a personal account with the invitation's address proves it, by an access token or by
+/// the password; for anybody else an account is made. Another address than the invitation's is
+/// refused.
+#[utoipa::path(
+    post, path = "/api/v1/invitations/accept", tag = "invitations", operation_id = "accept_invitation",
+    security((), ("bearer" = [])), request_body = AcceptInvitation,
+    responses((status = 200, body = TokenView), AcceptInvitationProblems),
+)]
+pub(crate) async fn accept(
+    request: HttpRequest,
+    caller: Result<Bearer, ApiError>,
+    Body(body): Body<AcceptInvitation>,
+    state: Data<AppState>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let token = MailToken::parse(&body.token)
+        .ok()
+        .filter(|token| token.purpose() == MailPurpose::Invitation)
+        .ok_or(ApiError::InvalidToken)?;
+    let (tenant, hash) = (token.tenant().ok_or(ApiError::InvalidToken)?, token.hash());
+    let address = client_address(&request, &state.settings.trusted_proxies);
+    let mut attempt = None;
+    let guest = match caller {
+        Ok(caller) => Guest::SignedIn(caller.principal().into()),
+        Err(ApiError::MissingToken) => {
+            let invited = services.identity.find_invitation(tenant, hash).await?;
+            let (email, limit) = (&invited.email, services.login_limit);
+            let known = services
+                .admitted_if_known(|| {
+                    services
+                        .identity
+                        .find_personal(email.clone(), address, limit)
+                })
+                .await?;
+            match known {
+                Some((slot, candidate)) => {
+                    let Some(password) = body.password else {
+                        return Err(services.settle(slot, password_is_missing()).await?);
+                    };
+                    let password = Password::presented(password);
+                    let verified = services
+                        .verify(slot, password, Some(candidate.hash), body.totp)
+                        .await?
+                        .ok_or(ApiError::InvalidCredentials)?;
+                    attempt = Some(verified.attempt.clone());
+                    Guest::Known(candidate.account.id, verified)
+                }
+                None => {
+                    let (password, full_name) = newcomer(&body)?;
+                    Guest::New {
+                        email: invited.email,
+                        full_name: full_name.unwrap_or(invited.full_name),
+                        password_hash: services.passwords.hash(password).await?,
+                    }
+                }
+            }
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let agent = request.headers().get(header::USER_AGENT);
+    let device = agent.and_then(|agent| agent.to_str().ok().map(ToOwned::to_owned));
+    let (refresh, session) = services.new_session(device, address);
+    let accepted = services
+        .identity
+        .accept_invitation(tenant, hash, guest, session)
+        .await;
+    let who = match attempt {
+        Some(attempt) => services.conclude(attempt, accepted).await?,
+        None => accepted?,
+    };
+    token::answer(StatusCode::OK, &state, &who, &refresh)
+}
+
+/// What somebody who has no account yet must say.
+fn newcomer(body: &AcceptInvitation) -> Result<(Password, Option<FullName>), ApiError> {
+    let password = body.password.as_deref().ok_or_else(password_is_missing)?;
+    let mut v = Validation::new();
+    let password = v.parse("/password", Password::parse_new(password));
+    let name = body.full_name.as_deref().map(FullName::parse);
+    let full_name = v.optional("/full_name", name);
+    v.finish(|| Some((password?, full_name?)))
+}
+
+fn password_is_missing() -> ApiError {
+    let detail = "is needed without an access token";
+    ApiError::field("/password", FieldErrorCode::MissingField, detail)
+}

@@ -1,0 +1,269 @@
+//! `/invitations`: places in the tenant that wait for whoever has an address. How one is accepted
+//! is `invitation_acceptance.rs`.
+
+use actix_web::{
+    HttpResponse,
+    http::header,
+    web::{Data, Json},
+};
+use auth::{PermissionSet, Principal};
+use chrono::{DateTime, Duration, Utc};
+use domain::{Email, FullName, Invitation, InvitationId, InvitationStatus, RoleName};
+use jobs::{Outbox, TenantJob};
+use serde::{Deserialize, Serialize};
+use store::invitations;
+use tenant_db::TenantConn;
+use utoipa::ToSchema;
+
+use super::NoFilters;
+use crate::{
+    authenticate::Authorized,
+    error::ApiError,
+    extract::{Body, PathId},
+    grant,
+    list::{List, ListQuery, PageParams},
+    openapi::{CreateInvitationProblems, FindProblems, ListProblems, PendingInvitationProblems},
+    require,
+    services::Services,
+    validation::Validation,
+};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateInvitation {
+    #[schema(example = "vera@home.example", max_length = 254)]
+    email: String,
+    /// A role's name, built-in or not; at most what the caller may do.
+    #[schema(example = "member")]
+    role: String,
+    /// What the list of users shows until the invitation is accepted. Default: the address up to
+    /// its @.
+    #[schema(example = "Vera Voss", min_length = 1, max_length = 200)]
+    full_name: Option<String>,
+}
+
+/// Somebody who is to be invited.
+pub(crate) struct NewInvitation {
+    /// Where the mail goes.
+    pub(crate) email: Email,
+    /// The person's name until they say one.
+    pub(crate) full_name: FullName,
+    /// The role that goes with the place.
+    pub(crate) role: RoleName,
+}
+
+impl TryFrom<CreateInvitation> for NewInvitation {
+    type Error = ApiError;
+
+    fn try_from(body: CreateInvitation) -> Result<Self, ApiError> {
+        let mut v = Validation::new();
+        let email = v.parse("/email", Email::parse(&body.email));
+        let role = v.parse("/role", RoleName::parse(&body.role));
+        let name = body.full_name.as_deref().map(FullName::parse);
+        let full_name = v.optional("/full_name", name);
+        v.finish(|| {
+            let email = email?;
+            Some(Self {
+                full_name: full_name?.unwrap_or_else(|| FullName::of_address(&email)),
+                role: role?,
+                email,
+            })
+        })
+    }
+}
+
+/// An invitation as the tenant's admins see it. Its token is in the mail only.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub(crate) struct InvitationView {
+    #[schema(value_type = Uuid)]
+    id: InvitationId,
+    email: String,
+    /// Built-in or of the tenant's own making.
+    #[schema(example = "member")]
+    role: String,
+    #[schema(schema_with = crate::openapi::invitation_status)]
+    status: InvitationStatus,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Invitation> for InvitationView {
+    fn from(invitation: Invitation) -> Self {
+        Self {
+            id: invitation.id,
+            role: invitation.role_name().to_owned(),
+            email: invitation.email,
+            status: invitation.status,
+            expires_at: invitation.expires_at,
+            created_at: invitation.created_at,
+        }
+    }
+}
+
+/// A page of invitations, as a client gets it.
+#[derive(ToSchema)]
+#[schema(as = InvitationList)]
+#[expect(dead_code, reason = "describes what list.rs writes")]
+pub(crate) struct InvitationListView {
+    data: Vec<InvitationView>,
+    /// For the next page; `null` on the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+/// Keeps the place and has the link mailed, in the caller's transaction.
+pub(crate) fn invite(
+    conn: &mut TenantConn<'_>,
+    caller: &Principal,
+    new: &NewInvitation,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Invitation, ApiError> {
+    let role = grant::role(conn, caller, &new.role)?;
+    let (email, name) = (&new.email, &new.full_name);
+    let invitation = invitations::insert(conn, email, name, role, expires_at, now)?;
+    let invitation_id = invitation.id;
+    Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
+    Ok(invitation)
+}
+
+impl Services {
+    /// Until when an invitation is good that is sent at `now`.
+    pub(crate) fn invitation_ends(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + Duration::days(self.invitation_lifetime_days.into())
+    }
+}
+
+/// The tenant's invitations, whatever has become of them, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/invitations", tag = "invitations", operation_id = "list_invitations",
+    security(("bearer" = [])), params(PageParams),
+    responses(
+        (status = 200, body = InvitationListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn list(
+    caller: Authorized<require::UsersWrite>,
+    query: ListQuery<NoFilters>,
+    services: Data<Services>,
+) -> Result<List<InvitationView>, ApiError> {
+    let page = query.page::<InvitationId>(caller.tenant().id)?;
+    let (after, limit, now) = (page.after().copied(), page.rows_to_read(), Utc::now());
+    let rows = services
+        .tenants
+        .read(caller.context(), move |conn| {
+            Ok::<_, ApiError>(invitations::list(conn, after, limit, now)?)
+        })
+        .await?;
+    page.answer(rows, |invitation| invitation.id, InvitationView::from)
+}
+
+/// One invitation.
+#[utoipa::path(
+    get, path = "/api/v1/invitations/{id}", tag = "invitations", operation_id = "get_invitation",
+    security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 200, body = InvitationView), FindProblems),
+)]
+pub(crate) async fn find(
+    caller: Authorized<require::UsersWrite>,
+    PathId(id): PathId<InvitationId>,
+    services: Data<Services>,
+) -> Result<Json<InvitationView>, ApiError> {
+    let invitation = services
+        .tenants
+        .read(caller.context(), move |conn| {
+            Ok::<_, ApiError>(invitations::find(conn, id, Utc::now())?)
+        })
+        .await?;
+    Ok(Json(invitation.into()))
+}
+
+/// Invites whoever has the address. A mail brings them the link; the answer is the same whether
+/// they have an account or not.
+#[utoipa::path(
+    post, path = "/api/v1/invitations", tag = "invitations", operation_id = "create_invitation",
+    security(("bearer" = [])), request_body = CreateInvitation,
+    responses(
+        (status = 201, body = InvitationView, headers(("Location" = String))),
+        CreateInvitationProblems,
+    ),
+)]
+pub(crate) async fn create(
+    caller: Authorized<require::UsersWrite>,
+    Body(body): Body<CreateInvitation>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let new: NewInvitation = body.try_into()?;
+    let principal = caller.principal().clone();
+    if let RoleName::BuiltIn(role) = new.role {
+        grant::within(&principal, &PermissionSet::of(role))?;
+    }
+    let now = Utc::now();
+    let ends = services.invitation_ends(now);
+    let invitation = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            invite(conn, &principal, &new, ends, now)
+        })
+        .await?;
+    services.outbox.wake();
+    let location = format!("/api/v1/invitations/{}", invitation.id);
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, location))
+        .json(InvitationView::from(invitation)))
+}
+
+/// Mails a new link, good for the whole time again; the one before is dead.
+#[utoipa::path(
+    post, path = "/api/v1/invitations/{id}/resend", tag = "invitations", operation_id = "resend_invitation",
+    security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 200, body = InvitationView), PendingInvitationProblems),
+)]
+pub(crate) async fn resend(
+    caller: Authorized<require::UsersWrite>,
+    PathId(id): PathId<InvitationId>,
+    services: Data<Services>,
+) -> Result<Json<InvitationView>, ApiError> {
+    let principal = caller.principal().clone();
+    let now = Utc::now();
+    let ends = services.invitation_ends(now);
+    let invitation = services
+        .tenants
+        .run(caller.context(), move |conn| {
+            let invitation = invitations::renew(conn, id, ends, now)?;
+            // The place stays what it is: the database is not asked who may give it.
+            grant::within_base(&principal, invitation.role)?;
+            grant::member(conn, &principal, invitation.membership_id)?;
+            let invitation_id = invitation.id;
+            Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
+            Ok::<_, ApiError>(invitation)
+        })
+        .await?;
+    services.outbox.wake();
+    Ok(Json(invitation.into()))
+}
+
+/// Withdraws an invitation: its link is dead, the address free again.
+#[utoipa::path(
+    delete, path = "/api/v1/invitations/{id}", tag = "invitations", operation_id = "revoke_invitation",
+    security(("bearer" = [])), params(("id" = Uuid, Path)),
+    responses((status = 204, description = "Revoked."), PendingInvitationProblems),
+)]
+pub(crate) async fn delete(
+    caller: Authorized<require::UsersWrite>,
+    PathId(id): PathId<InvitationId>,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let principal = caller.principal().clone();
+    services
+        .tenants
+        .run(caller.context(), move |conn| {
+            let place = invitations::lock_waiting(conn, id, Utc::now())?.membership_id;
+            grant::member(conn, &principal, place)?;
+            Ok::<_, ApiError>(store::memberships::delete(conn, place)?)
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
