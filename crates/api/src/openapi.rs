@@ -208,21 +208,21 @@ problem_sets! {
         RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
         DatabaseUnavailable];
     /// Proving once more who one is.
-    StepUpProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+    StepUpProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
         InvalidCredentials, MfaRequired, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
         UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
     /// Beginning with a second factor.
-    BeginMfaProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
+    BeginMfaProblems => [TenantAmbiguous, KeyNotAllowed, IdempotencyKeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
         TenantMismatch, Conflict, Internal, Busy, DatabaseUnavailable];
     /// The first code.
-    ConfirmMfaProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+    ConfirmMfaProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
         InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, Conflict, RequestTimeout, PayloadTooLarge,
         UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
     /// Doing without a second factor.
-    RemoveMfaProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
+    RemoveMfaProblems => [TenantAmbiguous, KeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
         TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable];
     /// Handing the tenant over.
-    TransferProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
+    TransferProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
         SessionRevoked, TokenStale, StepUpRequired, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
         NotFound, Conflict, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
         DatabaseUnavailable];

@@ -119,6 +119,11 @@ async fn what_is_begun_counts_once_it_is_confirmed() {
     assert_eq!(alice.get(ME).await.json()["mfa_enabled"], false);
     let _ = log_in(&app, PASSWORD, Value::Null).await.expect(200);
 
+    // What is shown once is not kept to be repeated.
+    let repeatable = alice.with_header("idempotency-key", "1");
+    let answer = repeatable.send(reqwest::Method::POST, BEGIN, None).await;
+    answer.problem(400, "idempotency_key_not_allowed");
+
     // A second beginning takes the place of the first.
     let phone = begin(&app, &alice).await;
     assert_ne!(phone.secret.reveal(), secret);

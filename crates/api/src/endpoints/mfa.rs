@@ -9,6 +9,7 @@ use auth::{RECOVERY_CODES, RecoveryCode, TotpSecret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::api_keys::NoIdempotencyKey;
 use crate::{
     authenticate::Authenticated,
     error::ApiError,
@@ -49,6 +50,7 @@ pub(crate) struct ConfirmTotp {
 )]
 pub(crate) async fn begin(
     caller: Authenticated,
+    _: NoIdempotencyKey,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let principal = caller.principal();
