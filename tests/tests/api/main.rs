@@ -47,6 +47,7 @@ mod signing_keys;
 mod smtp;
 mod state;
 mod step_up;
+mod story;
 mod switch;
 mod tenant;
 mod tenants;
