@@ -46,14 +46,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let passwords = PasswordThreads::new(settings.auth.passwords())?;
     let database = database::open(&settings, &passwords).await?;
+    let state = services::state(&settings, &database)?;
     let services = services::connect(&settings, &database, passwords)?;
     database::check(&services.identity, environment).await?;
     services::reseal(&services).await?;
-
     if arguments.worker_only {
         serve::jobs(&settings, &database, &services, stop).await?;
     } else {
-        serve::requests(&settings, &database, services, stop).await?;
+        serve::requests(&settings, &database, state, services, stop).await?;
     }
     log::info!("the server has stopped");
     database.close()

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use api::{Server, Services};
+use api::{AppState, Server, Services};
 use jobs::Worker;
 
 use crate::database::Database;
@@ -15,10 +15,10 @@ use crate::{services, welcome};
 pub(crate) async fn requests(
     settings: &Settings,
     database: &Database,
+    state: AppState,
     services: Services,
     stop: Stop,
 ) -> Result<(), Box<dyn Error>> {
-    let state = services::state(settings, database)?;
     let worker = if settings.jobs.enabled {
         Some(services::work(settings, database, &services)?)
     } else {

@@ -14,7 +14,8 @@ use tenant_db::TenantDb;
 use crate::database::Database;
 use crate::settings::Settings;
 
-/// What needs no connection.
+/// What needs no connection, and is made before there is one: a signing key that is none has nothing
+/// to do with the database.
 pub(crate) fn state(settings: &Settings, database: &Database) -> Result<AppState, Box<dyn Error>> {
     let secrets = &database.secret_keys;
     Ok(AppState {
