@@ -89,9 +89,13 @@ async fn too_many_failures_are_refused_with_as_much_asked_for_somebody_unknown()
 
 /// Every list, and one thing of each kind: path and round trips. In a tenant's context they are
 /// prologue, query, COMMIT; an account's are BEGIN, the session, the query, COMMIT.
-const READS: [(&str, usize); 12] = [
+const READS: [(&str, usize); 16] = [
     ("/api/v1/projects/{project}", 3),
     ("/api/v1/projects?limit=100", 3),
+    ("/api/v1/resources/{resource}", 3),
+    ("/api/v1/resources?limit=100", 3),
+    ("/api/v1/resources/{resource}/versions?limit=100", 4),
+    ("/api/v1/resources/{resource}/versions/1", 4),
     ("/api/v1/users/{user}", 3),
     ("/api/v1/users?limit=100", 3),
     ("/api/v1/invitations?limit=100", 3),
@@ -124,10 +128,23 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
         .expect(201)
         .id();
     let (key, _) = alice.create_key(&["projects:read"]).await;
+    let body = json!({ "project_id": project, "name": "First" });
+    let resource = alice.post("/api/v1/resources", body).await.expect(201).id();
+    let change = async |name: String| {
+        let path = format!("/api/v1/resources/{resource}");
+        drop(
+            alice
+                .patch(&path, json!({ "name": name }))
+                .await
+                .expect(200),
+        );
+    };
+    change("Second".to_owned()).await;
     let reads = READS.map(|(path, expected)| {
         let path = path.replace("{project}", &project).replace("{user}", &user);
         let path = path.replace("{role}", &role).replace("{key}", &key);
         let path = path.replace("{invitation}", &invitation);
+        let path = path.replace("{resource}", &resource);
         (path, expected)
     });
     for (path, expected) in &reads {
@@ -135,6 +152,9 @@ async fn a_read_makes_as_many_round_trips_for_many_rows_as_for_one() {
     }
     for number in 0..30 {
         alice.create_project(&format!("Project {number}")).await;
+        let body = json!({ "project_id": project, "name": "x" });
+        drop(alice.post("/api/v1/resources", body).await.expect(201));
+        change(format!("Version {number}")).await;
         let email = format!("user{number}@acme.example");
         let body = json!({ "email": email, "full_name": "x", "role": "viewer", "password": "correct horse" });
         drop(alice.post("/api/v1/users", body).await.expect(201));

@@ -12,6 +12,8 @@ pub(crate) mod mfa;
 pub(crate) mod my_tenants;
 pub(crate) mod password;
 pub(crate) mod projects;
+pub(crate) mod resource_versions;
+pub(crate) mod resources;
 pub(crate) mod roles;
 pub(crate) mod session;
 pub(crate) mod sessions;

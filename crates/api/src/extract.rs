@@ -9,8 +9,9 @@ mod path;
 mod query;
 
 pub use body::{Body, BodyLimit, OptionalBody, Patch};
-pub use path::PathId;
+pub use path::{PathId, PathNumber};
 pub use query::QueryParams;
 
 pub(crate) use fault::escape;
+pub(crate) use path::{NotAnId, parse_id};
 pub(crate) use query::{Pairs, deserialize_pairs, pairs};

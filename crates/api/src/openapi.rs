@@ -13,7 +13,8 @@ use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
     account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
-    password, projects, roles, session, sessions, step_up, tenant, tenants, users, verification,
+    password, projects, resource_versions, resources, roles, session, sessions, step_up, tenant,
+    tenants, users, verification,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -89,6 +90,14 @@ pub fn document() -> utoipa::openapi::OpenApi {
         projects::update,
         projects::delete,
         projects::restore,
+        resources::list,
+        resources::find,
+        resources::create,
+        resources::update,
+        resources::delete,
+        resource_versions::list,
+        resource_versions::find,
+        resource_versions::restore,
     ),
     components(schemas(Problem, FieldProblem)),
     modifiers(&Bearer),
@@ -100,6 +109,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "roles", description = "What members may be"),
         (name = "api-keys", description = "Keys for programs"),
         (name = "projects", description = "What a tenant works on"),
+        (name = "resources", description = "What projects are made of, and what it was before"),
         (name = "health", description = "Whether the server lives and can work"),
     ),
 )]
@@ -331,6 +341,19 @@ problem_sets! {
     /// Removing one thing.
     DeleteProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
         TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Reading a list that belongs to something.
+    ListResourcesProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
+        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Making something that belongs to something else.
+    CreateResourceProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
+        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
+        NotFound, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
+        DatabaseUnavailable];
+    /// Making something again what it was.
+    RestoreVersionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
+        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
         DatabaseUnavailable];
     /// Bringing one thing back.
     RestoreProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,

@@ -31,6 +31,8 @@ requirements! {
     ProjectsWrite,
     ProjectsDelete,
     ProjectsRestore,
+    ResourcesRead,
+    ResourcesWrite,
     UsersRead,
     UsersWrite,
     TenantRead,

@@ -11,8 +11,8 @@ use actix_web::{
 use crate::{
     endpoints::{
         account, api_keys, auth, docs, health, invitation_acceptance, invitations, jwks, mfa,
-        my_tenants, password, projects, roles, session, sessions, step_up, tenant, tenants, users,
-        verification,
+        my_tenants, password, projects, resource_versions, resources, roles, session, sessions,
+        step_up, tenant, tenants, users, verification,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -86,6 +86,16 @@ fn table() -> Vec<Endpoint> {
             .patch(projects::update)
             .delete(projects::delete),
         at("/api/v1/projects/{id}/restore").post(projects::restore),
+        at("/api/v1/resources")
+            .get(resources::list)
+            .post(resources::create),
+        at("/api/v1/resources/{id}")
+            .get(resources::find)
+            .patch(resources::update)
+            .delete(resources::delete),
+        at("/api/v1/resources/{id}/versions").get(resource_versions::list),
+        at("/api/v1/resources/{id}/versions/{n}").get(resource_versions::find),
+        at("/api/v1/resources/{id}/versions/{n}/restore").post(resource_versions::restore),
     ]
 }
 

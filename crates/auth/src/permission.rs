@@ -12,12 +12,16 @@ use crate::UnknownPermission;
 pub enum Permission {
     /// See projects.
     ProjectsRead,
+    /// See resources, and what they were.
+    ResourcesRead,
     /// See the tenant's users.
     UsersRead,
     /// See the tenant's own row.
     TenantRead,
     /// Create and change projects, delete one's own.
     ProjectsWrite,
+    /// Create, change, restore and delete resources.
+    ResourcesWrite,
     /// Delete anybody's project.
     ProjectsDelete,
     /// See deleted projects and bring them back.
@@ -44,9 +48,11 @@ impl Permission {
     /// Every permission, the weakest role's first.
     pub const ALL: &'static [Self] = &[
         Self::ProjectsRead,
+        Self::ResourcesRead,
         Self::UsersRead,
         Self::TenantRead,
         Self::ProjectsWrite,
+        Self::ResourcesWrite,
         Self::ProjectsDelete,
         Self::ProjectsRestore,
         Self::UsersWrite,
@@ -67,6 +73,8 @@ impl Permission {
             Self::ProjectsWrite => "projects:write",
             Self::ProjectsDelete => "projects:delete",
             Self::ProjectsRestore => "projects:restore",
+            Self::ResourcesRead => "resources:read",
+            Self::ResourcesWrite => "resources:write",
             Self::UsersRead => "users:read",
             Self::UsersWrite => "users:write",
             Self::TenantRead => "tenant:read",
@@ -84,8 +92,10 @@ impl Permission {
     #[must_use]
     pub const fn weakest_role(self) -> Role {
         match self {
-            Self::ProjectsRead | Self::UsersRead | Self::TenantRead => Role::Viewer,
-            Self::ProjectsWrite => Role::Member,
+            Self::ProjectsRead | Self::ResourcesRead | Self::UsersRead | Self::TenantRead => {
+                Role::Viewer
+            }
+            Self::ProjectsWrite | Self::ResourcesWrite => Role::Member,
             Self::ProjectsDelete
             | Self::ProjectsRestore
             | Self::UsersWrite
@@ -163,9 +173,14 @@ mod tests {
                 .map(|p| p.as_str())
                 .collect::<Vec<_>>()
         };
-        let viewer = ["projects:read", "users:read", "tenant:read"];
+        let viewer = [
+            "projects:read",
+            "resources:read",
+            "users:read",
+            "tenant:read",
+        ];
         assert_eq!(words(Role::Viewer), viewer);
-        let member = [&viewer[..], &["projects:write"]].concat();
+        let member = [&viewer[..], &["projects:write", "resources:write"]].concat();
         assert_eq!(words(Role::Member), member);
         let admin = [
             &member[..],

@@ -90,6 +90,10 @@ id! {
     ProjectId
 }
 id! {
+    /// One resource of one project.
+    ResourceId
+}
+id! {
     /// One role of one tenant, or a built-in one: [`Role::id`](crate::Role::id).
     RoleId
 }

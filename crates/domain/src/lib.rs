@@ -1,5 +1,6 @@
 //! The words of the business, each spelled once: ids, slugs, e-mail addresses, names, roles,
-//! tenants, accounts, memberships, projects.
+//! tenants, accounts, memberships, projects,
+//! resources.
 //!
 //! The problem: a `String` that was checked somewhere, and a `Uuid` that might be anybody's. Here
 //! text is parsed once, at the edge, into a type that cannot hold a bad value; and an id carries
@@ -34,6 +35,8 @@ mod invitation;
 mod mail_kind;
 mod membership;
 mod project;
+mod resource;
+mod resource_data;
 mod role;
 mod session;
 mod slug;
@@ -46,7 +49,8 @@ pub use api_key::ApiKey;
 pub use custom_role::CustomRole;
 pub use email::{Email, EmailError};
 pub use ids::{
-    AccountId, ApiKeyId, InvitationId, JobId, MembershipId, ProjectId, RoleId, SessionId, TenantId,
+    AccountId, ApiKeyId, InvitationId, JobId, MembershipId, ProjectId, ResourceId, RoleId,
+    SessionId, TenantId,
 };
 pub use invitation::{Invitation, InvitationStatus};
 pub use mail_kind::MailKind;
@@ -54,9 +58,14 @@ pub use membership::{
     CustomRights, GrantedRole, Membership, MembershipChanges, MembershipStatus, TenantMembership,
 };
 pub use project::{NewProject, Project, ProjectChanges, ProjectStatus};
+pub use resource::{NewResource, Resource, ResourceChanges, ResourcePatch, ResourceVersion};
+pub use resource_data::{ResourceData, ResourceDataError};
 pub use role::{CustomRoleName, Role, RoleName, RoleNameError};
 pub use session::Session;
 pub use slug::{SlugError, TenantSlug};
 pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantStatus};
-pub use text::{ApiKeyName, Description, FullName, ProjectName, TenantName, TextError};
+pub use text::{
+    ApiKeyName, Description, FullName, ProjectName, ResourceName, ResourceType, TenantName,
+    TextError,
+};
 pub use words::UnknownWord;

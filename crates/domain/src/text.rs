@@ -124,6 +124,14 @@ checked_text! {
     ApiKeyName, checked_line, 100
 }
 checked_text! {
+    /// A resource's name: one line of 1 to 200 characters. Need not be unique.
+    ResourceName, checked_line, 200
+}
+checked_text! {
+    /// What kind of thing a resource is, in its tenant's own words: one line of 1 to 50 characters.
+    ResourceType, checked_line, 50
+}
+checked_text! {
     /// A longer text of 0 to 10,000 characters; line ends and tabs are kept as they came.
     Description, checked_paragraphs, 10_000
 }

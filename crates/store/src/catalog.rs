@@ -66,6 +66,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121001100_mfa/up.sql"),
         include_str!("../../../migrations/20261121001300_invitations/up.sql"),
         include_str!("../../../migrations/20261121001400_operations/up.sql"),
+        include_str!("../../../migrations/20261121002000_resources/up.sql"),
     ]
 }
 
@@ -140,6 +141,12 @@ fn tenant_tables() -> Vec<TenantTable> {
             .commands(&["select", "update"])
             .update_columns(&["issue", "expires_at"])
             .grant("SELECT, INSERT, UPDATE (issue, hash, expires_at, accepted_at)", DIRECTORY),
+        TenantTable::new("public.resources").update_columns(&["name", "type", "data"]),
+        // Written by the trigger on resources alone, which is the door's.
+        TenantTable::new("public.resource_versions")
+            .door(DIRECTORY)
+            .commands(&["select"])
+            .grant("INSERT", DIRECTORY),
         // Workers look for what is due in all tenants.
         TenantTable::new("public.jobs")
             .write_role(Role::Owner)
@@ -473,6 +480,17 @@ fn functions() -> Vec<Function> {
         )
         .callers(&[AUTH]),
         Function::invoker(
+            "directory.acting_member()",
+            DIRECTORY,
+            "4540aa706b6b4a38cb9c00f3762b3f9a124726c15bd968995702418c1053dc36",
+        ),
+        Function::definer(
+            "directory.keep_resource_version()",
+            DIRECTORY,
+            "ea1a670861549473c665f280e380a054ef4ad14487d2f7dd8c32ef6673b6eba1",
+        )
+        .callers(&[OWNER]),
+        Function::invoker(
             "directory.new_id()",
             DIRECTORY,
             "90a8e1f97a8a7e2f24a80a78a86ed13cc86990d896556b5451372df7d3a96990",
@@ -574,6 +592,12 @@ fn triggers(catalog: Catalog) -> Catalog {
             "api_keys_copy",
             "AFTER INSERT OR DELETE OR UPDATE OF id, created_by, role, expires_at",
             "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_key()",
+        )
+        .trigger(
+            "public.resources",
+            "resources_keep_version",
+            "BEFORE INSERT OR UPDATE",
+            "FOR EACH ROW EXECUTE FUNCTION directory.keep_resource_version()",
         )
         .trigger(
             "public.sessions",

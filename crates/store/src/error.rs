@@ -113,7 +113,12 @@ impl From<tenant_db::Error> for Error {
             tenant_db::Error::Query(DieselError::DatabaseError(
                 DatabaseErrorKind::ForeignKeyViolation | DatabaseErrorKind::RestrictViolation,
                 info,
-            )) if info.constraint_name() == Some("memberships_custom_role_fkey") => Self::RoleInUse,
+            )) => match info.constraint_name() {
+                Some("memberships_custom_role_fkey") => Self::RoleInUse,
+                // The project went for good while something was made in it.
+                Some("resources_project_fkey") => Self::NotFound,
+                _ => Self::Database(error),
+            },
             _ => Self::Database(error),
         }
     }

@@ -30,6 +30,8 @@ pub mod memberships;
 pub mod migrations;
 pub mod outbox;
 pub mod projects;
+pub mod resource_versions;
+pub mod resources;
 pub mod roles;
 pub mod tenants;
 

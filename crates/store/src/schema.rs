@@ -169,6 +169,37 @@ diesel::table! {
 }
 
 diesel::table! {
+    resource_versions (tenant_id, resource_id, version) {
+        tenant_id -> Uuid,
+        resource_id -> Uuid,
+        version -> Int4,
+        name -> Text,
+        #[sql_name = "type"]
+        type_ -> Nullable<Text>,
+        data -> Jsonb,
+        updated_at -> Timestamptz,
+        replaced_at -> Timestamptz,
+        replaced_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    resources (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        #[sql_name = "type"]
+        type_ -> Nullable<Text>,
+        data -> Jsonb,
+        version -> Int4,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     roles (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -244,6 +275,8 @@ diesel::joinable!(operators -> accounts (account_id));
 diesel::joinable!(projects -> tenants (tenant_id));
 diesel::joinable!(recovery_codes -> totp_secrets (account_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(resource_versions -> tenants (tenant_id));
+diesel::joinable!(resources -> tenants (tenant_id));
 diesel::joinable!(roles -> tenants (tenant_id));
 diesel::joinable!(sessions -> accounts (account_id));
 diesel::joinable!(sessions -> tenants (tenant_id));
@@ -263,6 +296,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     projects,
     recovery_codes,
     refresh_tokens,
+    resource_versions,
+    resources,
     roles,
     schedule,
     sessions,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::projects::path;
+use crate::resources;
 
 /// Who asks. `homeless` is signed in to no tenant, `neighbour` owns another one, `key` has every
 /// scope that there is, `bare_key` every scope but what the route asks for.
@@ -27,7 +28,8 @@ const CALLERS: [&str; 9] = [
     "bare_key",
 ];
 
-/// What is asked, and about what. `standing` and `deleted` are the owner's projects, `own` is the
+/// What is asked, and about what. `standing` and `deleted` are the owner's projects, or
+/// resources in them, `own` is the
 /// caller's where it can make one; behind `POST /users` stands the role that is to be granted,
 /// behind a user's id the role that it has. Logout stands last, as nobody is left behind it.
 const CASES: &str = "
@@ -107,6 +109,18 @@ DELETE /api/v1/projects/{id}                      own
 DELETE /api/v1/projects/{id}                      deleted
 POST   /api/v1/projects/{id}/restore              standing
 POST   /api/v1/projects/{id}/restore              deleted
+GET    /api/v1/resources                          -
+POST   /api/v1/resources                          standing
+POST   /api/v1/resources                          deleted
+GET    /api/v1/resources/{id}                     standing
+GET    /api/v1/resources/{id}                     deleted
+PATCH  /api/v1/resources/{id}                     standing
+PATCH  /api/v1/resources/{id}                     deleted
+DELETE /api/v1/resources/{id}                     standing
+DELETE /api/v1/resources/{id}                     deleted
+GET    /api/v1/resources/{id}/versions            standing
+GET    /api/v1/resources/{id}/versions/{n}        standing
+POST   /api/v1/resources/{id}/versions/{n}/restore standing
 POST   /api/v1/auth/logout                        -
 ";
 
@@ -217,7 +231,7 @@ fn body(row: &Row, email: &str, who: &str, owners_id: &Value) -> Option<Value> {
         }
         ("PATCH", "/api/v1/roles/{id}") => json!({ "permissions": ["users:read"] }),
         ("POST", "/api/v1/api-keys") => json!({ "name": "New", "scopes": ["projects:read"] }),
-        ("POST", "/api/v1/tenants") | ("POST", "/api/v1/projects") | ("PATCH", _) => {
+        ("POST", "/api/v1/tenants" | "/api/v1/projects" | "/api/v1/resources") | ("PATCH", _) => {
             json!({ "name": "New" })
         }
         _ => return None,
@@ -260,6 +274,19 @@ async fn target(row: &Row, owner: &Caller, caller: &Caller, who: &str) -> String
         let id = owner.create_key(&["projects:read"]).await.0;
         target = target.replace("{id}", &id);
     }
+    if target.starts_with("/api/v1/resources/") {
+        let project = owner.create_project("Atlas").await.id();
+        let id = resources::create_in(owner, &project, "Sheet", json!({}))
+            .await
+            .id();
+        let resource = resources::path(&id);
+        let changed = owner.patch(&resource, json!({ "name": "Sheet 2" })).await;
+        let _ = changed.expect(200);
+        if row.about == "deleted" {
+            let _ = owner.delete(&path(&project)).await.expect(204);
+        }
+        target = target.replace("{id}", &id).replace("{n}", "1");
+    }
     if target.contains("{id}") {
         let id = maker.create_project("Atlas").await.id();
         if row.about == "deleted" {
@@ -268,6 +295,15 @@ async fn target(row: &Row, owner: &Caller, caller: &Caller, who: &str) -> String
         target = target.replace("{id}", &id);
     }
     target
+}
+
+/// The owner's project, standing or deleted.
+async fn project(row: &Row, owner: &Caller) -> String {
+    let id = owner.create_project("Atlas").await.id();
+    if row.about == "deleted" {
+        let _ = owner.delete(&path(&id)).await.expect(204);
+    }
+    id
 }
 
 async fn callers(app: &TestApp, owner: &Caller, neighbour: Caller) -> [Caller; 8] {
@@ -350,7 +386,12 @@ async fn each_caller_may_what_the_committed_table_says_and_nothing_else() {
                 "throwaway" => &throwaway(&app, &owner, caller, who).await,
                 _ => caller,
             };
-            let body = body(row, &format!("{who}{number}@new.example"), who, owners_id);
+            let mut body = body(row, &format!("{who}{number}@new.example"), who, owners_id);
+            if let Some(body) = &mut body
+                && target == resources::RESOURCES
+            {
+                body["project_id"] = json!(project(row, &owner).await);
+            }
             let answer = caller.send(row.method.clone(), &target, body).await;
             let status = answer.status();
             assert!(

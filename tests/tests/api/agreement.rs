@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tenant_db::Error;
 use uuid::Uuid;
 
+use crate::resources::{RESOURCES, create};
 use crate::rows::{context, principal};
 
 const COMMANDS: [&str; 4] = ["select", "insert", "update", "delete"];
@@ -31,6 +32,14 @@ projects     select  viewer  viewer
 projects     insert  member  member
 projects     update  member  member
 projects     delete  -       -
+resources    select  viewer  viewer
+resources    insert  member  member
+resources    update  member  member
+resources    delete  member  member
+resource_versions select viewer viewer
+resource_versions insert - -
+resource_versions update - -
+resource_versions delete - -
 roles        select  viewer  admin
 roles        insert  admin   admin
 roles        update  admin   admin
@@ -130,6 +139,17 @@ fn statement(row: &Row, caller: &Caller) -> String {
             "INSERT INTO projects (tenant_id, id, name, owner_id)
              SELECT '{tenant}', '{id}', 'x', id FROM memberships LIMIT 1"
         ),
+        ("resources", "insert") => format!(
+            "WITH project AS (
+                 INSERT INTO projects (tenant_id, id, name, owner_id)
+                 SELECT '{tenant}', '{id}', 'x', id FROM memberships LIMIT 1)
+             INSERT INTO resources (tenant_id, id, project_id, name) VALUES ('{tenant}', '{id}', '{id}', 'x')"
+        ),
+        ("resource_versions", "insert") => format!(
+            "INSERT INTO resource_versions
+                 (tenant_id, resource_id, version, name, data, updated_at, replaced_at)
+             VALUES ('{tenant}', '{id}', 1, 'x', '{{}}', now(), now())"
+        ),
         ("roles", "insert") => format!(
             "INSERT INTO roles (tenant_id, id, name, based_on, permissions)
              VALUES ('{tenant}', '{id}', 'r{}', 'viewer', '{{}}')",
@@ -184,6 +204,23 @@ async fn request(row: &Row, owner: &Caller) -> Option<(Method, String, Option<Va
                 at("projects", id),
                 Some(json!({ "name": "y" })),
             )
+        }
+        ("resources", "select") => (Method::GET, RESOURCES.to_owned(), None),
+        ("resources", "insert") => {
+            let project = owner.create_project("x").await.id();
+            let body = json!({ "project_id": project, "name": "x" });
+            (Method::POST, RESOURCES.to_owned(), Some(body))
+        }
+        ("resources", command) => {
+            let path = at("resources", create(owner, json!({})).await.id());
+            match command {
+                "update" => (Method::PATCH, path, Some(json!({ "name": "y" }))),
+                _ => (Method::DELETE, path, None),
+            }
+        }
+        ("resource_versions", "select") => {
+            let id = create(owner, json!({})).await.id();
+            (Method::GET, at("resources", format!("{id}/versions")), None)
         }
         ("roles", "select") => (Method::GET, "/api/v1/roles".to_owned(), None),
         ("roles", "insert") => (Method::POST, "/api/v1/roles".to_owned(), Some(role)),

@@ -9,14 +9,17 @@ use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
 use tenant_db::Error;
 
+use crate::resources::{RESOURCES, create};
 use crate::rows::principal;
 use crate::state;
 
 const ID: &str = "0198c0de-0000-7000-8000-000000000001";
 const KEYS: &str = "/api/v1/api-keys";
 const PROJECTS: &str = "/api/v1/projects";
-const EVERY_SCOPE: [&str; 10] = [
+const EVERY_SCOPE: [&str; 12] = [
     "projects:read",
+    "resources:read",
+    "resources:write",
     "users:read",
     "tenant:read",
     "projects:write",
@@ -88,6 +91,8 @@ async fn a_key_is_shown_once_and_works_until_it_is_revoked() {
 async fn a_key_may_what_its_scopes_say_and_nothing_else() {
     let (_app, alice, _) = TestApp::two_tenants().await;
     let project = crate::projects::path(&alice.create_project("Atlas").await.id());
+    let resource = create(&alice, json!({})).await;
+    let resource = resource.header("location").to_owned();
     let user = user_of(&alice.colleague("viewer").await).await;
     let named = Some(json!({ "name": "x" }));
     let renamed = json!({ "full_name": "x" });
@@ -101,6 +106,8 @@ async fn a_key_may_what_its_scopes_say_and_nothing_else() {
             named.clone(),
             200,
         ),
+        ("resources:read", Method::GET, RESOURCES, None, 200),
+        ("resources:write", Method::DELETE, &resource, None, 204),
         ("users:read", Method::GET, "/api/v1/users", None, 200),
         ("tenant:read", Method::GET, "/api/v1/tenant", None, 200),
         ("tenant:write", Method::PATCH, "/api/v1/tenant", named, 200),

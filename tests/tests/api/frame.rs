@@ -52,6 +52,10 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
     let (app, alice, _bob) = TestApp::two_tenants().await;
     let project = path(ID);
     let restore = format!("{project}/restore");
+    let resource = format!("/api/v1/resources/{ID}");
+    let versions = format!("{resource}/versions");
+    let version = format!("{versions}/1");
+    let restore_version = format!("{version}/restore");
     let session = format!("/api/v1/users/me/sessions/{ID}");
     let invitation = format!("/api/v1/invitations/{ID}");
     let resend = format!("{invitation}/resend");
@@ -100,6 +104,11 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
         ("/api/v1/projects", "GET, HEAD, POST"),
         (project.as_str(), "GET, HEAD, PATCH, DELETE"),
         (restore.as_str(), "POST"),
+        ("/api/v1/resources", "GET, HEAD, POST"),
+        (resource.as_str(), "GET, HEAD, PATCH, DELETE"),
+        (versions.as_str(), "GET, HEAD"),
+        (version.as_str(), "GET, HEAD"),
+        (restore_version.as_str(), "POST"),
     ] {
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",

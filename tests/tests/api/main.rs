@@ -40,6 +40,8 @@ mod reference_session;
 mod refresh;
 mod registration;
 mod registration_rules;
+mod resource_versions;
+mod resources;
 mod roles;
 mod rows;
 mod sessions;

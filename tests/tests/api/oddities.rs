@@ -113,7 +113,22 @@ fn writes(project: &str) -> Vec<(Method, String, Value)> {
             json!({ "name": "x", "scopes": ["projects:read"], "expires_at": "2099-01-01T00:00:00Z" }),
         ),
         (post.clone(), "/api/v1/projects".to_owned(), atlas.clone()),
-        (patch, path(project), atlas),
+        (patch.clone(), path(project), atlas),
+        (
+            post.clone(),
+            "/api/v1/resources".to_owned(),
+            json!({ "project_id": project, "name": "x", "type": "x", "data": { "x": 1 } }),
+        ),
+        (
+            patch,
+            format!("/api/v1/resources/{ID}"),
+            json!({ "name": "x", "type": "x", "data": { "x": 1 } }),
+        ),
+        (
+            post.clone(),
+            format!("/api/v1/resources/{ID}/versions/1/restore"),
+            json!({}),
+        ),
         (post, format!("{}/restore", path(project)), json!({})),
     ]
 }
@@ -130,7 +145,8 @@ fn all_routes(project: &str) -> Vec<(Method, String)> {
             } else {
                 project
             };
-            let path = pattern.replace("{id}", id).replace("{file:.*}", "");
+            let path = pattern.replace("{id}", id).replace("{n}", "1");
+            let path = path.replace("{file:.*}", "");
             if method == Method::GET {
                 routes.push((Method::HEAD, path.clone()));
             }

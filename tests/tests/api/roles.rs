@@ -67,7 +67,8 @@ async fn the_built_in_roles_are_the_same_everywhere_and_cannot_be_changed() {
         json!({
             "id": "00000000-0000-7000-8000-000000000002", "name": "member", "built_in": true,
             "based_on": "member",
-            "permissions": ["projects:read", "users:read", "tenant:read", "projects:write"],
+            "permissions": ["projects:read", "resources:read", "users:read", "tenant:read", "projects:write",
+                "resources:write"],
         })
     );
     for role in before["data"].as_array().unwrap() {

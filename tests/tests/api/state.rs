@@ -61,15 +61,17 @@ pub(crate) fn rows_of(app: &TestApp, slug: &str) -> String {
     let tenant = format!("(SELECT id FROM tenants WHERE slug = '{slug}')");
     let rows = |table: &str, column: &str| {
         format!(
-            "'{table}', (SELECT jsonb_agg(to_jsonb(r) ORDER BY r.id) FROM {table} r WHERE r.{column} = {tenant})"
+            "'{table}', (SELECT jsonb_agg(to_jsonb(r) ORDER BY to_jsonb(r)::text) FROM {table} r WHERE r.{column} = {tenant})"
         )
     };
     let query = format!(
-        "jsonb_build_object({}, {}, {}, {}, {}, {}, {})::text",
+        "jsonb_build_object({}, {}, {}, {}, {}, {}, {}, {}, {})::text",
         rows("tenants", "id"),
         rows("accounts", "home_tenant_id"),
         rows("memberships", "tenant_id"),
         rows("projects", "tenant_id"),
+        rows("resources", "tenant_id"),
+        rows("resource_versions", "tenant_id"),
         rows("roles", "tenant_id"),
         rows("api_keys", "tenant_id"),
         rows("sessions", "tenant_id"),

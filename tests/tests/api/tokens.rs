@@ -109,9 +109,33 @@ fn tenant_requests() -> Vec<(Method, String, Option<Value>)> {
         (Method::POST, "/api/v1/projects".to_owned(), name.clone()),
         (Method::GET, path(id), None),
         (Method::GET, path("not-an-id"), None),
-        (Method::PATCH, path(id), name),
+        (Method::PATCH, path(id), name.clone()),
         (Method::DELETE, path(id), None),
         (Method::POST, format!("{}/restore", path(id)), None),
+        (Method::GET, "/api/v1/resources".to_owned(), None),
+        (
+            Method::POST,
+            "/api/v1/resources".to_owned(),
+            Some(json!({ "project_id": id, "name": "pwned" })),
+        ),
+        (Method::GET, format!("/api/v1/resources/{id}"), None),
+        (Method::PATCH, format!("/api/v1/resources/{id}"), name),
+        (Method::DELETE, format!("/api/v1/resources/{id}"), None),
+        (
+            Method::GET,
+            format!("/api/v1/resources/{id}/versions"),
+            None,
+        ),
+        (
+            Method::GET,
+            format!("/api/v1/resources/{id}/versions/1"),
+            None,
+        ),
+        (
+            Method::POST,
+            format!("/api/v1/resources/{id}/versions/1/restore"),
+            None,
+        ),
     ]
 }
 

@@ -5,12 +5,12 @@ use crate::breakage::{Breakage, assert_found_and_mended};
 pub(crate) const BREAKAGES: &[Breakage] = &[
     (
         "a primary key that begins with something else",
-        "ALTER TABLE projects DROP CONSTRAINT projects_pkey, ADD PRIMARY KEY (id, tenant_id)",
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_pkey, ADD PRIMARY KEY (id, tenant_id)",
         &["primary_key"],
     ),
     (
         "no primary key",
-        "ALTER TABLE projects DROP CONSTRAINT projects_pkey",
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_pkey",
         &["primary_key"],
     ),
     (
@@ -30,7 +30,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     ),
     (
         "an index that begins with something else",
-        "CREATE INDEX projects_name_idx ON projects (name, tenant_id)",
+        "CREATE INDEX projects_title_idx ON projects (name, tenant_id)",
         &["index_order"],
     ),
     (

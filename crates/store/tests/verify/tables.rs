@@ -24,7 +24,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     ),
     (
         "a tenant that may be NULL",
-        "ALTER TABLE projects DROP CONSTRAINT projects_pkey; ALTER TABLE projects ALTER tenant_id DROP NOT NULL",
+        "ALTER TABLE jobs DROP CONSTRAINT jobs_pkey; ALTER TABLE jobs ALTER tenant_id DROP NOT NULL",
         &["primary_key", "tenant_column"],
     ),
     (
@@ -122,7 +122,7 @@ fn a_tenant_column_of_another_type_is_missed() {
     let database = Database::fresh();
     let mut conn = database.superuser();
     conn.batch_execute(
-        "DROP TABLE projects;
+        "DROP TABLE projects CASCADE;
          CREATE TABLE projects (tenant_id text NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));
          ALTER TABLE projects OWNER TO rowhouse_owner",
     )
