@@ -12,7 +12,7 @@ use auth::{
     SecretKeys, SigningKey, TotpKeys,
 };
 use chrono::TimeDelta;
-use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, Worker};
+use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Views, Worker};
 use serde_json::{Value, json};
 use store::{IdentityDb, LinkRules, LoginLimit};
 use tempfile::TempDir;
@@ -52,6 +52,8 @@ pub struct TestApp {
     home: TempDir,
     database: Arc<Database>,
     tenants: TenantDb,
+    identity: IdentityDb,
+    views: Views,
     address: SocketAddr,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
@@ -111,6 +113,7 @@ impl TestApp {
         };
         let tenants = TenantDb::connect(&database.url("rowhouse_app"), seal_key(), &pool).unwrap();
         let identity = IdentityDb::connect(&database.url("rowhouse_auth"), &pool).unwrap();
+        let views = Views::default();
         let worker = setup.worker.as_ref().map(|work| {
             let parts = Parts {
                 identity: identity.clone(),
@@ -121,7 +124,7 @@ impl TestApp {
         });
         let mut services = Services {
             tenants: tenants.clone(),
-            identity,
+            identity: identity.clone(),
             passwords: PasswordThreads::new(PasswordSettings {
                 cost: 4,
                 ..PasswordSettings::default()
@@ -130,6 +133,7 @@ impl TestApp {
             outbox,
             captcha: Captcha::try_from(&setup.captcha).unwrap(),
             require_verified_email: setup.require_verified_email,
+            views: views.clone(),
             refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
             totp_keys: Arc::new(TotpKeys::derive(&secret_keys()).unwrap()),
@@ -170,6 +174,8 @@ impl TestApp {
             home,
             database,
             tenants,
+            identity,
+            views,
             address: address.recv().unwrap(),
             client: reqwest::Client::new(),
             stop: Some(stop),
@@ -250,6 +256,22 @@ impl TestApp {
         &self.tenants
     }
 
+    /// The server's own way to accounts, and to what is done without a context.
+    #[must_use]
+    pub fn identity(&self) -> &IdentityDb {
+        &self.identity
+    }
+
+    /// Writes down the views that the server has seen so far.
+    pub async fn flush_views(&self) {
+        let (identity, tenants) = (self.identity.clone(), self.tenants.clone());
+        let period = std::time::Duration::from_secs(3600);
+        self.views
+            .flush_every(period, identity, tenants)
+            .stop()
+            .await;
+    }
+
     /// Where the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -309,6 +331,7 @@ fn parts(database: &Database, home: &Path, outbox: &Outbox, work: &Work) -> Part
         },
         outbox: outbox.clone(),
         settings,
+        projects: ProjectsSettings::default(),
     }
 }
 

@@ -24,9 +24,12 @@ pub(crate) async fn requests(
     } else {
         None
     };
+    let views = services.views.clone();
+    let (identity, tenants) = (services.identity.clone(), services.tenants.clone());
     let address = settings.server.address();
     let server =
         Server::bind(state, services).map_err(|source| NotListening { address, source })?;
+    let views = views.flush_every(settings.projects.view_flush_period(), identity, tenants);
     let handle = server.handle();
     let worker_time = settings.jobs.stop_timeout();
     let stopped = actix_rt::spawn(async move {
@@ -41,7 +44,10 @@ pub(crate) async fn requests(
         }
     });
     welcome::print(&server, database, settings.log.format);
-    server.run().await?;
+    let served = server.run().await;
+    // Nobody looks at anything any more: what was counted is all there is.
+    views.stop().await;
+    served?;
     Ok(stopped.await?)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::{AppState, Captcha, CursorKey, Services};
 use auth::{AccessTokens, MailKey, PasswordThreads, RefreshKey, TotpKeys};
 use chrono::TimeDelta;
-use jobs::{Mailer, Outbox, Parts, Worker};
+use jobs::{Mailer, Outbox, Parts, Views, Worker};
 use secrecy::ExposeSecret as _;
 use store::{IdentityDb, LinkRules, LoginLimit};
 use tenant_db::TenantDb;
@@ -38,6 +38,7 @@ pub(crate) fn connect(
         identity: IdentityDb::connect(&urls.auth, &settings.database.auth_pool())?,
         passwords,
         outbox: Outbox::default(),
+        views: Views::default(),
         captcha: Captcha::try_from(&auth.captcha)?,
         require_verified_email: auth.require_verified_email,
         refresh_key: RefreshKey::derive(secrets.current().expose_secret().as_bytes()),
@@ -79,6 +80,7 @@ pub(crate) fn work(
         },
         outbox: services.outbox.clone(),
         settings: settings.jobs.clone(),
+        projects: settings.projects.clone(),
     })?)
 }
 

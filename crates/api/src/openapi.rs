@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    InvitationStatus, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus,
+    InvitationStatus, MembershipStatus, ProjectSort, ProjectStatus, Role, Signup, SubscriptionTier,
+    TenantStatus,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -375,6 +376,10 @@ pub(crate) fn role() -> Schema {
 
 pub(crate) fn project_status() -> Schema {
     words(ProjectStatus::ALL.iter().map(|status| status.as_str()))
+}
+
+pub(crate) fn project_sort() -> Schema {
+    words(ProjectSort::ALL.iter().map(|sort| sort.as_str()))
 }
 
 pub(crate) fn tenant_status() -> Schema {

@@ -6,7 +6,7 @@ use auth::{
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
-use jobs::Outbox;
+use jobs::{Outbox, Views};
 use std::sync::Arc;
 use store::{IdentityDb, LoginLimit, NewRefreshToken, NewSession, SignedIn};
 use tenant_db::TenantDb;
@@ -24,6 +24,8 @@ pub struct Services {
     pub passwords: PasswordThreads,
     /// What is done later, and who does it.
     pub outbox: Outbox,
+    /// Which projects are looked at.
+    pub views: Views,
     /// What a registration must show.
     pub captcha: Captcha,
     /// Whether only who has followed the link in a mail gets in.

@@ -57,7 +57,7 @@ pub use mail_kind::MailKind;
 pub use membership::{
     CustomRights, GrantedRole, Membership, MembershipChanges, MembershipStatus, TenantMembership,
 };
-pub use project::{NewProject, Project, ProjectChanges, ProjectStatus};
+pub use project::{NewProject, Project, ProjectChanges, ProjectSort, ProjectStatus};
 pub use resource::{NewResource, Resource, ResourceChanges, ResourcePatch, ResourceVersion};
 pub use resource_data::{ResourceData, ResourceDataError};
 pub use role::{CustomRoleName, Role, RoleName, RoleNameError};
@@ -65,7 +65,7 @@ pub use session::Session;
 pub use slug::{SlugError, TenantSlug};
 pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantStatus};
 pub use text::{
-    ApiKeyName, Description, FullName, ProjectName, ResourceName, ResourceType, TenantName,
-    TextError,
+    ApiKeyName, Description, FullName, NamePrefix, ProjectName, ResourceName, ResourceType,
+    TenantName, TextError,
 };
 pub use words::UnknownWord;

@@ -19,6 +19,23 @@ words! {
     }
 }
 
+words! {
+    /// In which order projects are listed; `-` is descending. Projects that are alike in it stand in
+    /// the order of their ids.
+    #[derive(Default)]
+    ProjectSort {
+        /// Newest first; the default of a list.
+        #[default]
+        Newest = "-created_at",
+        /// Oldest first.
+        Oldest = "created_at",
+        /// By name, regardless of case.
+        Name = "name",
+        /// By name, backwards.
+        NameDescending = "-name",
+    }
+}
+
 /// A project as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {

@@ -58,6 +58,18 @@ fn checked_paragraphs(text: &str, max: usize) -> Result<String, TextError> {
     })
 }
 
+/// Any part of a line, blanks around it included.
+fn checked_part(text: &str, max: usize) -> Result<String, TextError> {
+    let text: String = text.nfc().collect();
+    if text.chars().any(char::is_control) {
+        return Err(TextError::ControlCharacter);
+    }
+    if text.chars().count() > max {
+        return Err(TextError::TooLong { max });
+    }
+    Ok(text)
+}
+
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:ident, $max:literal) => {
         $(#[$doc])*
@@ -69,7 +81,7 @@ macro_rules! checked_text {
             /// The most characters (Unicode scalar values, after NFC).
             pub const MAX: usize = $max;
 
-            /// Trims surrounding white space, normalises to NFC, then checks.
+            /// Normalises to NFC, then checks. White space around a whole text is trimmed.
             ///
             /// # Errors
             /// The first rule broken, as [`TextError`].
@@ -130,6 +142,10 @@ checked_text! {
 checked_text! {
     /// What kind of thing a resource is, in its tenant's own words: one line of 1 to 50 characters.
     ResourceType, checked_line, 50
+}
+checked_text! {
+    /// How a name begins that is looked for: 0 to 200 characters of one line, taken as they are.
+    NamePrefix, checked_part, 200
 }
 checked_text! {
     /// A longer text of 0 to 10,000 characters; line ends and tabs are kept as they came.
@@ -200,6 +216,15 @@ mod tests {
         let text = "one\r\n\ttwo\nthree";
         assert_eq!(Description::parse(text).unwrap().as_str(), text);
         assert_eq!(Description::parse("").unwrap().as_str(), "");
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_keeps_its_blanks_and_may_be_empty() {
+        assert_eq!(NamePrefix::parse(" A ").unwrap().as_str(), " A ");
+        assert_eq!(NamePrefix::parse("").unwrap().as_str(), "");
+        assert_eq!(NamePrefix::parse("e\u{301}").unwrap().as_str(), "\u{e9}");
+        assert_eq!(NamePrefix::parse("a\n"), Err(TextError::ControlCharacter));
+        assert!(NamePrefix::parse(&"x".repeat(201)).is_err());
     }
 
     #[test]

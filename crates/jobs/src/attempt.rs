@@ -7,14 +7,15 @@ use auth::{MailPurpose, MailToken};
 use chrono::{TimeDelta, Utc};
 use domain::{Email, InvitationId, MembershipId, TenantSlug};
 use store::{
-    ClaimedJob, ClaimedMail, IdentityDb, LinkRules, invitations, memberships, outbox, tenants,
+    ClaimedJob, ClaimedMail, IdentityDb, LinkRules, invitations, memberships, outbox, projects,
+    tenants,
 };
-use tenant_db::{Actor, Context, Role, TenantDb};
+use tenant_db::{Actor, Context, Role, TenantConn, TenantDb};
 
 use crate::backoff;
 use crate::mail::{Letter, Mailer, SendError};
 use crate::outbox::TenantJob;
-use crate::settings::JobsSettings;
+use crate::settings::{JobsSettings, ProjectsSettings};
 
 /// What every attempt works with.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Bench {
     pub(crate) mailer: Mailer,
     pub(crate) links: LinkRules,
     pub(crate) settings: JobsSettings,
+    pub(crate) projects: ProjectsSettings,
 }
 
 /// What a worker has taken.
@@ -180,6 +182,7 @@ async fn run_job(bench: &Bench, job: &ClaimedJob) -> Result<(), Failure> {
         TenantJob::MailInvitation { invitation_id } => {
             mail_invitation(bench, job, context, invitation_id).await
         }
+        TenantJob::PurgeProjects {} => purge_projects(bench, job, context).await,
     }
 }
 
@@ -242,4 +245,26 @@ async fn welcome_member(
         bench.mailer.send(&letter).await?;
     }
     Ok(bench.tenants.run(context, outbox::complete).await?)
+}
+
+/// How many projects one transaction erases: each may hold many resources.
+const PURGE_BATCH: i32 = 20;
+
+async fn purge_projects(bench: &Bench, job: &ClaimedJob, context: Context) -> Result<(), Failure> {
+    let days = bench.projects.retention_days.into();
+    loop {
+        let work = move |conn: &mut TenantConn<'_>| {
+            let purged = projects::purge(conn, days, PURGE_BATCH)?;
+            let is_finished = purged < i64::from(PURGE_BATCH);
+            if is_finished {
+                outbox::complete(conn)?;
+            }
+            Ok::<_, store::Error>((purged, is_finished))
+        };
+        let (purged, is_finished) = bench.tenants.run(context.clone(), work).await?;
+        log::info!(tenant_id = job.tenant.to_string(), purged; "deleted projects were erased");
+        if is_finished {
+            return Ok(());
+        }
+    }
 }

@@ -34,9 +34,11 @@ mod mail;
 mod outbox;
 mod schedule;
 mod settings;
+mod views;
 mod worker;
 
 pub use self::mail::{Mailer, MailerError};
 pub use self::outbox::{Outbox, TenantJob};
-pub use self::settings::{JobsSettings, MailSettings};
+pub use self::settings::{JobsSettings, MailSettings, ProjectsSettings};
+pub use self::views::{ViewFlusher, Views};
 pub use self::worker::{Parts, Worker};

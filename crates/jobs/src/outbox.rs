@@ -24,11 +24,14 @@ pub enum TenantJob {
         /// Which.
         invitation_id: InvitationId,
     },
+    /// Erases the projects that were deleted long ago.
+    PurgeProjects {},
 }
 
 impl TenantJob {
     /// What this worker can do. The rest waits for a newer one.
-    pub(crate) const KINDS: &'static [&'static str] = &["welcome_member", "mail_invitation"];
+    pub(crate) const KINDS: &'static [&'static str] =
+        &["welcome_member", "mail_invitation", "purge_projects"];
 
     pub(crate) fn parse(kind: &str, payload: &Value) -> Result<Self, serde_json::Error> {
         serde_json::from_value(json!({ "kind": kind, "payload": payload }))
@@ -77,6 +80,7 @@ mod tests {
         let jobs = [
             TenantJob::WelcomeMember { membership_id },
             TenantJob::MailInvitation { invitation_id },
+            TenantJob::PurgeProjects {},
         ];
         assert_eq!(jobs.len(), TenantJob::KINDS.len());
         for job in jobs {

@@ -8,7 +8,11 @@ use store::{Chore, Next};
 use crate::attempt::Bench;
 
 /// What runs, and how often.
-const SCHEDULE: [(Chore, Duration); 2] = [(Chore::ForgetSessions, HOUR), (Chore::ForgetJobs, HOUR)];
+const SCHEDULE: [(Chore, Duration); 3] = [
+    (Chore::ForgetSessions, HOUR),
+    (Chore::ForgetJobs, HOUR),
+    (Chore::PurgeProjects, HOUR),
+];
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -29,7 +33,7 @@ pub(crate) async fn run(bench: &Bench) {
 
 /// Answers when to ask again.
 async fn run_if_due(bench: &Bench, chore: Chore, period: Duration, longest: Duration) -> Duration {
-    let retention = bench.settings.retention();
+    let retention = bench.settings.retention(&bench.projects);
     let next = bench
         .identity
         .run_chore(chore, period, retention, Utc::now())

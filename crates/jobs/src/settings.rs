@@ -1,4 +1,4 @@
-//! The sections `jobs` and `mail` of the settings.
+//! The sections `jobs`, `projects` and `mail` of the settings.
 
 use std::time::Duration;
 
@@ -76,11 +76,41 @@ impl JobsSettings {
         Duration::from_secs(u64::from(self.lease_seconds.max(4))) * 3 / 4
     }
 
-    pub(crate) fn retention(&self) -> Retention {
+    pub(crate) fn retention(&self, projects: &ProjectsSettings) -> Retention {
         Retention {
             session_days: self.session_retention_days.into(),
             job_days: self.retention_days.into(),
+            project_days: projects.retention_days.into(),
         }
+    }
+}
+
+/// Section `projects`. Every key may be left out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct ProjectsSettings {
+    /// `projects.retention_days`: days that a deleted project can be restored. After them it is
+    /// erased, with its resources. Default 30.
+    pub retention_days: u16,
+    /// `projects.view_flush_seconds`: how often a server writes down how many views it has seen. What
+    /// a server that is killed has seen since, nobody knows. At least 1; default 10.
+    pub view_flush_seconds: u32,
+}
+
+impl Default for ProjectsSettings {
+    fn default() -> Self {
+        Self {
+            retention_days: 30,
+            view_flush_seconds: 10,
+        }
+    }
+}
+
+impl ProjectsSettings {
+    /// How often views are written down.
+    #[must_use]
+    pub fn view_flush_period(&self) -> Duration {
+        Duration::from_secs(self.view_flush_seconds.max(1).into())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::attempt::{Bench, Failure, Taken};
 use crate::mail::Mailer;
 use crate::outbox::{Outbox, TenantJob};
 use crate::schedule;
-use crate::settings::JobsSettings;
+use crate::settings::{JobsSettings, ProjectsSettings};
 
 /// How long a worker that stops waits for the database to be told so.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(3);
@@ -38,6 +38,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// Section `jobs`.
     pub settings: JobsSettings,
+    /// Section `projects`.
+    pub projects: ProjectsSettings,
 }
 
 /// A running worker. Dropped, it stops at once and gives back what it was at.
@@ -99,6 +101,7 @@ async fn work(parts: Parts, stop: Stop) {
         mailer: parts.mailer,
         links: parts.links,
         settings: parts.settings,
+        projects: parts.projects,
     });
     let scheduled = Arc::clone(&bench);
     let clock = tokio::spawn(async move { schedule::run(&scheduled).await });

@@ -67,6 +67,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121001300_invitations/up.sql"),
         include_str!("../../../migrations/20261121001400_operations/up.sql"),
         include_str!("../../../migrations/20261121002000_resources/up.sql"),
+        include_str!("../../../migrations/20261121002100_projects_in_full/up.sql"),
     ]
 }
 
@@ -123,7 +124,13 @@ fn tenant_tables() -> Vec<TenantTable> {
             .commands(&["select", "insert", "delete"])
             .spanning_indexes(&["api_keys_prefix_idx"])
             .grant("SELECT, UPDATE (last_used_at)", DIRECTORY),
+        // Views are counted, and purges asked for and done, by doors.
         TenantTable::new("public.projects")
+            .door(DIRECTORY)
+            .grant(
+                "DELETE, SELECT (tenant_id, id, is_deleted, deleted_at, view_count), UPDATE (view_count)",
+                DIRECTORY,
+            )
             .commands(&["select", "insert", "update"])
             .update_columns(&[
                 "name",
@@ -131,7 +138,6 @@ fn tenant_tables() -> Vec<TenantTable> {
                 "status",
                 "is_deleted",
                 "deleted_at",
-                "view_count",
                 "version",
                 "updated_at",
             ]),
@@ -490,6 +496,36 @@ fn functions() -> Vec<Function> {
             "ea1a670861549473c665f280e380a054ef4ad14487d2f7dd8c32ef6673b6eba1",
         )
         .callers(&[OWNER]),
+        Function::inline(
+            "public.search_key(text)",
+            OWNER,
+            "5c74e289b5277adf4fe0153b44421d1f8d722b82194a68e113ed66277db97d70",
+        )
+        .callers(&[APP, DIRECTORY]),
+        Function::definer(
+            "directory.enqueue_project_purges(integer,integer)",
+            DIRECTORY,
+            "e76c0d543cc03518bba29576e3310ae7bebda628da967d3140020be877a45c4f",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.purge_projects(integer,integer)",
+            DIRECTORY,
+            "a7d0831dc5f5c9a43086c636d9ffba96705f17b575cbbfe69bfa52073dbfc0f9",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.open_view_counts(uuid,uuid[],integer)",
+            DIRECTORY,
+            "83f014fe803a3c36cc327696603b597ef8b0b8c76e8f351508d83086c50fd3d5",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.count_views(uuid[],bigint[])",
+            DIRECTORY,
+            "c525cca02e96edd2a61220f4c374838e6f5fd93626999288bf54e433c981409f",
+        )
+        .callers(&[APP]),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,

@@ -7,7 +7,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Uuid as SqlUuid};
 use domain::{
-    AccountId, CustomRights, CustomRoleName, Email, FullName, Role, Tenant, TenantId,
+    AccountId, CustomRights, CustomRoleName, Email, FullName, JobId, Role, Tenant, TenantId,
     TenantMembership, TenantName, TenantSlug, TenantStatus,
 };
 use uuid::Uuid;
@@ -183,6 +183,53 @@ pub(crate) fn purge_jobs(conn: &mut PgConnection, days: i32, most: i32) -> Resul
         .bind::<Integer, _>(most)
         .get_result(conn)?;
     Ok(purged.jobs)
+}
+
+/// Asks tenants that have projects deleted this many days ago to purge them. Answers how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn enqueue_project_purges(
+    conn: &mut PgConnection,
+    days: i32,
+    most: i32,
+) -> Result<i64, Error> {
+    let asked: PurgedRow =
+        diesel::sql_query("SELECT directory.enqueue_project_purges($1, $2) AS jobs")
+            .bind::<Integer, _>(days)
+            .bind::<Integer, _>(most)
+            .get_result(conn)?;
+    Ok(asked.jobs)
+}
+
+/// A running job in each of these tenants that is active, for this worker to count views in.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn open_view_counts(
+    conn: &mut PgConnection,
+    worker: Uuid,
+    tenants: &[TenantId],
+    lease_seconds: i32,
+) -> Result<Vec<(TenantId, JobId)>, Error> {
+    let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.uuid()).collect();
+    let opened = diesel::sql_query("SELECT * FROM directory.open_view_counts($1, $2, $3)")
+        .bind::<SqlUuid, _>(worker)
+        .bind::<Array<SqlUuid>, _>(tenants)
+        .bind::<Integer, _>(lease_seconds)
+        .load::<OpenedRow>(conn)?;
+    Ok(opened
+        .into_iter()
+        .map(|row| (row.tenant_id.into(), row.id.into()))
+        .collect())
+}
+
+#[derive(QueryableByName)]
+struct OpenedRow {
+    #[diesel(sql_type = SqlUuid)]
+    tenant_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
 }
 
 #[derive(QueryableByName)]

@@ -10,6 +10,7 @@ mod mfa;
 mod proof;
 mod queue;
 mod session;
+mod views;
 
 pub use self::account::{Caller, Slug};
 pub use self::chores::{Chore, Next, Retention};

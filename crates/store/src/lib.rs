@@ -6,7 +6,7 @@
 //! ```no_run
 //! # async fn example(db: tenant_db::TenantDb, context: tenant_db::Context) -> Result<(), store::Error> {
 //! let projects = db
-//!     .read(context, |conn| store::projects::list(conn, Default::default(), None, 20))
+//!     .read(context, |conn| store::projects::list(conn, &Default::default(), Default::default(), None, 20))
 //!     .await?;
 //! # drop(projects); Ok(()) }
 //! ```

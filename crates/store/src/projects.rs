@@ -1,8 +1,14 @@
 //! Projects, inside one tenant. Deleted ones stay until they are purged.
 
 use chrono::{DateTime, Utc};
+use diesel::declare_sql_function;
 use diesel::prelude::*;
-use domain::{AccountId, NewProject, Project, ProjectChanges, ProjectId, ProjectStatus};
+use diesel::sql_types::{Array, BigInt, Integer, Text, Uuid as SqlUuid};
+use domain::{
+    AccountId, NamePrefix, NewProject, Project, ProjectChanges, ProjectId, ProjectName,
+    ProjectSort, ProjectStatus,
+};
+use serde::{Deserialize, Serialize};
 use tenant_db::TenantConn;
 use uuid::Uuid;
 
@@ -10,13 +16,41 @@ use crate::error::{Error, unknown_word};
 use crate::memberships;
 use crate::schema::projects;
 
+/// The last of all characters: nothing that goes on stands behind enough of it.
+const LAST: &str = "\u{10ffff}";
+
+#[declare_sql_function]
+extern "SQL" {
+    /// What names are compared by; see the migration `projects_in_full`.
+    fn search_key(text: Text) -> Text;
+
+    /// The door that erases what was deleted long ago.
+    #[sql_name = "directory.purge_projects"]
+    fn purge_projects(days: Integer, most: Integer) -> BigInt;
+
+    /// The door by which views are counted.
+    #[sql_name = "directory.count_views"]
+    fn count_project_views(projects: Array<SqlUuid>, views: Array<BigInt>) -> BigInt;
+}
+
 /// Which projects a list shows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only those with this status; all when `None`.
     pub status: Option<ProjectStatus>,
+    /// Only those whose names begin so, regardless of case; all when `None`.
+    pub prefix: Option<NamePrefix>,
     /// Those that stand, or those that were deleted.
     pub shown: Shown,
+}
+
+/// Where in its order a list goes on: behind this project, whether or not it is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Position {
+    /// In an order by time: when it was made.
+    Created(DateTime<Utc>, ProjectId),
+    /// In an order by name: what its name is compared by.
+    Name(String, ProjectId),
 }
 
 /// Whether deleted projects are meant.
@@ -38,33 +72,77 @@ pub enum Reach {
     Own(AccountId),
 }
 
-/// At most `limit` projects, newest first, those after `after` when it is given.
+/// At most `limit` projects in this order, those behind `after` when it is given; each with its
+/// position. A position of another order is as good as none.
 ///
 /// # Errors
 /// [`Error::Database`].
 pub fn list(
     conn: &mut TenantConn<'_>,
-    filter: Filter,
-    after: Option<ProjectId>,
+    filter: &Filter,
+    sort: ProjectSort,
+    after: Option<Position>,
     limit: i64,
-) -> Result<Vec<Project>, Error> {
+) -> Result<Vec<(Project, Position)>, Error> {
     let mut query = projects::table
         .filter(projects::tenant_id.eq(conn.tenant()))
         .filter(projects::is_deleted.eq(filter.shown == Shown::Deleted))
-        .order(projects::id.desc())
         .limit(limit)
-        .select(Row::as_select())
+        .select((Row::as_select(), projects::name_key))
         .into_boxed();
     if let Some(status) = filter.status {
         query = query.filter(projects::status.eq(status.as_str()));
     }
-    if let Some(after) = after {
-        query = query.filter(projects::id.lt(after.uuid()));
+    if let Some(prefix) = &filter.prefix {
+        let first = search_key(prefix.as_str());
+        let beyond = search_key(prefix.as_str()).concat(LAST.repeat(ProjectName::MAX));
+        query = query.filter(projects::name_key.ge(first));
+        query = query.filter(projects::name_key.lt(beyond));
     }
-    query
-        .load(conn)?
-        .into_iter()
-        .map(TryInto::try_into)
+    // Said twice of the first column, so that an index leads to the place.
+    query = match (sort, after) {
+        (ProjectSort::Newest, Some(Position::Created(at, id))) => query.filter(
+            projects::created_at
+                .le(at)
+                .and(projects::created_at.lt(at).or(projects::id.lt(id.uuid()))),
+        ),
+        (ProjectSort::Oldest, Some(Position::Created(at, id))) => query.filter(
+            projects::created_at
+                .ge(at)
+                .and(projects::created_at.gt(at).or(projects::id.gt(id.uuid()))),
+        ),
+        (ProjectSort::Name, Some(Position::Name(key, id))) => query.filter(
+            projects::name_key
+                .ge(key.clone())
+                .and(projects::name_key.gt(key).or(projects::id.gt(id.uuid()))),
+        ),
+        (ProjectSort::NameDescending, Some(Position::Name(key, id))) => query.filter(
+            projects::name_key
+                .le(key.clone())
+                .and(projects::name_key.lt(key).or(projects::id.lt(id.uuid()))),
+        ),
+        _ => query,
+    };
+    query = match sort {
+        ProjectSort::Newest => query.order((projects::created_at.desc(), projects::id.desc())),
+        ProjectSort::Oldest => query.order((projects::created_at, projects::id)),
+        ProjectSort::Name => query.order((projects::name_key, projects::id)),
+        ProjectSort::NameDescending => {
+            query.order((projects::name_key.desc(), projects::id.desc()))
+        }
+    };
+    let rows: Vec<(Row, String)> = query.load(conn)?;
+    rows.into_iter()
+        .map(|(row, key)| {
+            let project = Project::try_from(row)?;
+            let position = match sort {
+                ProjectSort::Newest | ProjectSort::Oldest => {
+                    Position::Created(project.created_at, project.id)
+                }
+                ProjectSort::Name | ProjectSort::NameDescending => Position::Name(key, project.id),
+            };
+            Ok((project, position))
+        })
         .collect()
 }
 
@@ -207,6 +285,33 @@ pub fn restore(conn: &mut TenantConn<'_>, id: ProjectId) -> Result<Project, Erro
             Err(Error::NotDeleted)
         }
     }
+}
+
+/// Erases at most `most` projects that were deleted this many days ago, with all that is in them,
+/// for good. Answers how many.
+///
+/// # Errors
+/// [`tenant_db::Error::Stale`] for whoever is no job.
+pub fn purge(conn: &mut TenantConn<'_>, days: i32, most: i32) -> Result<i64, Error> {
+    Ok(diesel::select(purge_projects(days, most)).get_result(conn)?)
+}
+
+/// Adds to the view counts of projects; versions and times of change stay. Ends the job that acts,
+/// see [`IdentityDb::open_view_counts`](crate::IdentityDb::open_view_counts). Projects that are not
+/// there any more are passed over.
+///
+/// # Errors
+/// [`tenant_db::Error::Stale`] for whoever is no such job.
+pub fn count_views(
+    conn: &mut TenantConn<'_>,
+    views: impl IntoIterator<Item = (ProjectId, i64)>,
+) -> Result<(), Error> {
+    let (ids, counts): (Vec<Uuid>, Vec<i64>) = views
+        .into_iter()
+        .map(|(id, count)| (id.uuid(), count))
+        .unzip();
+    let _: i64 = diesel::select(count_project_views(ids, counts)).get_result(conn)?;
+    Ok(())
 }
 
 #[derive(Queryable, Selectable)]

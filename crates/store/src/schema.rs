@@ -147,6 +147,7 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        name_key -> Text,
     }
 }
 

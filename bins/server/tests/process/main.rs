@@ -14,5 +14,6 @@ mod keys;
 mod refusals;
 mod servers;
 mod sharing;
+mod views;
 mod worker;
 mod writers;

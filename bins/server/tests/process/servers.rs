@@ -200,8 +200,14 @@ impl Server {
 
     /// Asks it to stop, and waits until it has.
     #[track_caller]
-    pub(crate) fn terminate(mut self) -> ExitStatus {
-        self.process.signal(Signal::SIGTERM);
+    pub(crate) fn terminate(self) -> ExitStatus {
+        self.stop_with(Signal::SIGTERM)
+    }
+
+    /// As [`terminate`](Self::terminate), by another signal.
+    #[track_caller]
+    pub(crate) fn stop_with(mut self, signal: Signal) -> ExitStatus {
+        self.process.signal(signal);
         eventually("the server stops", || self.process.ended())
     }
 

@@ -1,19 +1,19 @@
 //! `/projects`: what a tenant works on.
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{HttpResponse, http::Method, web::Data};
 use auth::Permission;
 use chrono::{DateTime, Utc};
 use domain::{
-    Description, MembershipId, NewProject, Project, ProjectChanges, ProjectId, ProjectName,
-    ProjectStatus, TenantId,
+    Description, MembershipId, NamePrefix, NewProject, Project, ProjectChanges, ProjectId,
+    ProjectName, ProjectSort, ProjectStatus, TenantId,
 };
 use serde::{Deserialize, Serialize};
-use store::projects::{self, Filter, Reach, Shown};
+use store::projects::{self, Filter, Position, Reach, Shown};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     authenticate::Authorized,
-    error::ApiError,
+    error::{ApiError, FieldErrorCode},
     etag::{ETag, IfMatch, Versioned},
     extract::{Body, Patch, PathId, QueryParams},
     list::{List, ListQuery, PageParams},
@@ -32,8 +32,21 @@ use crate::{
 pub(crate) struct ListFilters {
     #[param(schema_with = crate::openapi::project_status)]
     status: Option<ProjectStatus>,
+    /// How the name begins, literally and regardless of case; at most 200 characters.
+    #[param(max_length = 200)]
+    q: Option<String>,
+    /// `-` is descending; default `-created_at`.
+    #[param(schema_with = crate::openapi::project_sort)]
+    sort: Option<ProjectSort>,
     /// `true`: the deleted ones, for admins.
     deleted: Option<bool>,
+}
+
+impl ListFilters {
+    fn prefix(&self) -> Result<Option<NamePrefix>, ApiError> {
+        let parsed = self.q.as_deref().map(NamePrefix::parse).transpose();
+        parsed.map_err(|error| ApiError::parameter("q", FieldErrorCode::Invalid, error.to_string()))
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -166,7 +179,7 @@ pub(crate) struct ProjectListView {
     next_cursor: Option<String>,
 }
 
-/// The projects of the tenant, newest first.
+/// The projects of the tenant, newest first where `sort` says nothing else.
 #[utoipa::path(
     get, path = "/api/v1/projects", tag = "projects", operation_id = "list_projects", security(("bearer" = [])),
     params(PageParams, ListFilters),
@@ -183,17 +196,20 @@ pub(crate) async fn list(
     let shown = shown(&caller, query.filters.deleted)?;
     let filter = Filter {
         status: query.filters.status,
+        prefix: query.filters.prefix()?,
         shown,
     };
-    let page = query.page::<ProjectId>(caller.tenant().id)?;
-    let (after, limit) = (page.after().copied(), page.rows_to_read());
+    let sort = query.filters.sort.unwrap_or_default();
+    let page = query.page::<Position>(caller.tenant().id)?;
+    let (after, limit) = (page.after().cloned(), page.rows_to_read());
     let rows = services
         .tenants
         .read(caller.context(), move |conn| {
-            Ok::<_, ApiError>(projects::list(conn, filter, after, limit)?)
+            Ok::<_, ApiError>(projects::list(conn, &filter, sort, after, limit)?)
         })
         .await?;
-    page.answer(rows, |project| project.id, ProjectView::from)
+    let position = |(_, position): &(_, Position)| position.clone();
+    page.answer(rows, position, |(project, _)| ProjectView::from(project))
 }
 
 /// One project.
@@ -210,6 +226,7 @@ pub(crate) async fn find(
     caller: Authorized<require::ProjectsRead>,
     PathId(id): PathId<ProjectId>,
     QueryParams(query): QueryParams<FindQuery>,
+    method: Method,
     services: Data<Services>,
 ) -> Result<Versioned<ProjectView>, ApiError> {
     let shown = shown(&caller, query.deleted)?;
@@ -219,6 +236,9 @@ pub(crate) async fn find(
             Ok::<_, ApiError>(projects::find(conn, id, shown)?)
         })
         .await?;
+    if method == Method::GET && shown == Shown::Standing {
+        services.views.count(project.tenant_id, project.id);
+    }
     Ok(Versioned::ok(tag(&project), project.into()))
 }
 

@@ -21,6 +21,8 @@ pub enum Chore {
     /// Forgets jobs and mails that were done long ago, and links that have expired. What is dead
     /// stays.
     ForgetJobs,
+    /// Asks tenants to purge the projects that they deleted long ago; each does it in its own job.
+    PurgeProjects,
 }
 
 /// How long things are kept.
@@ -30,6 +32,8 @@ pub struct Retention {
     pub session_days: i32,
     /// Days that a job is kept once it is done.
     pub job_days: i32,
+    /// Days that a project can be restored once it is deleted.
+    pub project_days: i32,
 }
 
 /// When to ask again.
@@ -48,7 +52,7 @@ pub enum Next {
 
 impl Chore {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::ForgetSessions, Self::ForgetJobs];
+    pub const ALL: &'static [Self] = &[Self::ForgetSessions, Self::ForgetJobs, Self::PurgeProjects];
 
     /// Its name in the database.
     #[must_use]
@@ -56,6 +60,7 @@ impl Chore {
         match self {
             Self::ForgetSessions => "forget_sessions",
             Self::ForgetJobs => "forget_jobs",
+            Self::PurgeProjects => "purge_projects",
         }
     }
 
@@ -84,6 +89,10 @@ impl Chore {
                     account_mails::purge(conn, done_before, most)?,
                     account_tokens::purge(conn, now, most)?,
                 ]
+            }
+            Self::PurgeProjects => {
+                let asked = directory::enqueue_project_purges(conn, retention.project_days, BATCH)?;
+                [usize::try_from(asked).unwrap_or_default(), 0, 0]
             }
         };
         Ok(counts

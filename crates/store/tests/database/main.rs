@@ -5,5 +5,6 @@ mod contexts;
 mod doors;
 mod history;
 mod jobs;
+mod plans;
 mod roles;
 mod sealed;
