@@ -40,6 +40,7 @@ mod access_token;
 mod bounded_threads;
 mod error;
 mod key_secret;
+mod keyed_hash;
 mod mail_token;
 mod password;
 mod password_threads;

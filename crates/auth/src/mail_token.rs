@@ -3,13 +3,14 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::TenantId;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use uuid::Uuid;
 
 use crate::InvalidMailToken;
+use crate::keyed_hash::hmac;
 
 /// Lets a leaked token be found by scanners, and told from the other tokens at sight.
 const PREFIX: &str = "mt_";
@@ -55,11 +56,6 @@ impl MailKey {
         let key = hmac(secret).chain_update(KEY_LABEL).finalize();
         Self(hmac(&key.into_bytes()))
     }
-}
-
-#[expect(clippy::expect_used, reason = "RFC 2104, 2: any length will do")]
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 /// A token in the clear. `Debug` prints `[redacted]`; its memory is wiped when it is dropped.

@@ -2,12 +2,13 @@
 //! used is `rotation.rs`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 use crate::InvalidRefreshToken;
+use crate::keyed_hash::hmac;
 
 /// Lets a leaked token be found by scanners, and told from an access token at sight.
 const PREFIX: &str = "rt_";
@@ -82,11 +83,6 @@ impl RefreshKey {
         let key = hmac(secret).chain_update(KEY_LABEL).finalize();
         Self(hmac(&key.into_bytes()))
     }
-}
-
-#[expect(clippy::expect_used, reason = "RFC 2104, 2: any length will do")]
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
 impl fmt::Debug for RefreshKey {

@@ -1,11 +1,11 @@
 //! What is derived from the secret key, and how it is rotated: the first of the keys makes what is
 //! new, every key accepts what it made.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::Mac as _;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 
 use crate::SigningKey;
+use crate::keyed_hash::hmac;
 
 const KID_LABEL: &[u8] = b"rowhouse kid v1";
 const KID_BYTES: usize = 8;
@@ -70,10 +70,8 @@ pub(crate) fn key_id(secret: &SecretString) -> String {
 }
 
 /// A key for one purpose: `HMAC-SHA256(secret, label)`.
-#[expect(clippy::expect_used, reason = "RFC 2104, 2: any length will do")]
 pub(crate) fn derive(secret: &[u8], label: &[u8]) -> [u8; 32] {
-    Hmac::<Sha256>::new_from_slice(secret)
-        .expect("HMAC takes a key of any length")
+    hmac(secret)
         .chain_update(label)
         .finalize()
         .into_bytes()
