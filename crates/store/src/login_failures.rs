@@ -19,9 +19,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 
-/// How often one transaction looks for a free slot that others are also after.
-const TRIES: usize = 3;
-
 /// How many sign-ins may fail, and for how long each counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginLimit {
@@ -51,7 +48,8 @@ pub struct Attempt {
 pub enum Admission {
     /// It may.
     Admitted(Attempt),
-    /// Not now: as many as may fail are being compared at this moment. Ask again.
+    /// Not now: as many as may fail are being compared at this moment, or somebody else was quicker.
+    /// Ask again, in another transaction.
     Crowded,
     /// Too many have failed.
     Refused {
@@ -88,30 +86,25 @@ pub(crate) fn admit(
     account: Option<AccountId>,
     limit: LoginLimit,
 ) -> Result<Admission, Error> {
-    for _ in 0..TRIES {
-        if let Some(taken) = take(conn, subject, account, limit)? {
-            return Ok(Admission::Admitted(Attempt {
-                subject: subject.clone(),
-                slot: taken.slot,
-                at: taken.attempted_at,
-            }));
-        }
-        let slots = look(conn, subject, limit)?;
-        if slots.taken < i64::from(limit.failures) {
-            continue;
-        }
-        if slots.has_open {
-            break;
-        }
-        return Ok(Admission::Refused {
-            retry_after_seconds: u64::try_from(slots.retry_after).unwrap_or(1).max(1),
-        });
+    if let Some(taken) = take(conn, subject, account, limit)? {
+        return Ok(Admission::Admitted(Attempt {
+            subject: subject.clone(),
+            slot: taken.slot,
+            at: taken.attempted_at,
+        }));
     }
-    Ok(Admission::Crowded)
+    let slots = look(conn, subject, limit)?;
+    if slots.taken < i64::from(limit.failures) || slots.has_open {
+        return Ok(Admission::Crowded);
+    }
+    Ok(Admission::Refused {
+        retry_after_seconds: u64::try_from(slots.retry_after).unwrap_or(1).max(1),
+    })
 }
 
-/// The first slot that is free. Of two that are after one slot, the second waits for the first and
-/// comes away with nothing.
+/// A slot that is free, any of them, as others are after one too. Of two that are after the same,
+/// the second waits for the first and comes away with nothing, but with that row locked: it must
+/// not be after another in the same transaction, where somebody who forgets them all holds it.
 fn take(
     conn: &mut PgConnection,
     subject: &Subject,
@@ -124,7 +117,7 @@ fn take(
          WHERE NOT EXISTS (
              SELECT FROM login_failures t WHERE t.address = $1 AND t.email_hash = $2 AND t.slot = s
                  AND t.attempted_at > now() - make_interval(mins => $5))
-         ORDER BY s LIMIT 1
+         ORDER BY random() LIMIT 1
          ON CONFLICT (address, email_hash, slot) DO UPDATE
          SET account_id = EXCLUDED.account_id, attempted_at = EXCLUDED.attempted_at, is_open = true
          WHERE f.attempted_at <= now() - make_interval(mins => $5)
@@ -203,7 +196,8 @@ pub(crate) fn give_back(conn: &mut PgConnection, attempt: &Attempt) -> Result<()
     Ok(())
 }
 
-/// The account's holder has proved who they are: the account's failures from here are forgotten.
+/// The account's holder has proved who they are: the account's failures from here are forgotten, in
+/// the order in which everybody forgets them.
 ///
 /// # Errors
 /// [`Error::Database`].
@@ -213,7 +207,10 @@ pub(crate) fn forget(
     account: AccountId,
 ) -> Result<(), Error> {
     diesel::sql_query(
-        "DELETE FROM login_failures WHERE address = $1 AND email_hash = $2 AND account_id = $3",
+        "DELETE FROM login_failures WHERE (address, email_hash, slot) IN (
+             SELECT address, email_hash, slot FROM login_failures
+             WHERE address = $1 AND email_hash = $2 AND account_id = $3
+             ORDER BY slot FOR UPDATE)",
     )
     .bind::<Inet, _>(attempt.subject.address)
     .bind::<Binary, _>(attempt.subject.email_hash.as_slice())
