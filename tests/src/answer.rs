@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
+
+use crate::described::Asked;
 
 /// A response whose body has been read.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    asked: Asked,
     status: u16,
     headers: HeaderMap,
     text: String,
 }
 
 impl Answer {
-    pub(crate) async fn read(response: reqwest::Response) -> Self {
+    pub(crate) async fn read(method: &Method, response: reqwest::Response) -> Self {
+        let asked = Asked::new(method, response.url().path());
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         Self {
+            asked,
             status,
             headers,
             text,
@@ -87,8 +93,9 @@ impl Answer {
         self.json()["code"].as_str().unwrap().to_owned()
     }
 
-    /// The body of a problem document, held against all that is promised of one: media type,
-    /// members, caching, the request id twice, the challenge of a 401.
+    /// The body of a problem document, held against all that is promised of one: that the API's
+    /// description knows it, media type, members, caching, the request id twice, the challenge of a
+    /// 401.
     ///
     /// # Panics
     /// When it is another problem, or not told as it should be.
@@ -99,6 +106,7 @@ impl Answer {
             "{}",
             self.text
         );
+        self.asked.assert_is_described(status, code);
         let body = self.json();
         let members: Vec<&str> = body
             .as_object()

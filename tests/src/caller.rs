@@ -88,11 +88,11 @@ impl Caller {
         path: &str,
         body: Option<Value>,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request = self.request(method, path);
+        let mut request = self.request(method.clone(), path);
         if let Some(body) = body {
             request = request.json(&body);
         }
-        Ok(Answer::read(request.send().await?).await)
+        Ok(Answer::read(&method, request.send().await?).await)
     }
 
     /// Any method with these bytes as its body; the media type is a header like any other.
@@ -100,8 +100,8 @@ impl Caller {
     /// # Panics
     /// When no answer comes.
     pub async fn send_bytes(&self, method: Method, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let request = self.request(method, path).body(body.into());
-        Answer::read(request.send().await.unwrap()).await
+        let request = self.request(method.clone(), path).body(body.into());
+        Answer::read(&method, request.send().await.unwrap()).await
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -25,6 +25,7 @@ mod answer;
 mod app;
 mod caller;
 mod database;
+mod described;
 mod mail;
 
 pub use answer::Answer;

@@ -1,7 +1,9 @@
 //! The description of the API (OpenAPI 3.1), generated from the handlers' annotations. A test
 //! compares it with the committed `openapi.json` and with the table of routes.
 
-use std::collections::BTreeMap;
+mod examples;
+mod frame;
+mod problems;
 
 use domain::{
     InvitationStatus, MembershipStatus, ProjectSort, ProjectStatus, Role, Signup, SubscriptionTier,
@@ -9,8 +11,7 @@ use domain::{
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
+use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::endpoints::{
     account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
@@ -19,6 +20,9 @@ use crate::endpoints::{
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
+
+use self::{examples::Examples, frame::Frame, problems::Shared};
+pub(crate) use problems::*;
 
 /// The whole description.
 #[must_use]
@@ -101,7 +105,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         resource_versions::restore,
     ),
     components(schemas(Problem, FieldProblem)),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Frame, &Examples, &Shared),
     tags(
         (name = "auth", description = "How somebody gets a token"),
         (name = "users", description = "The account behind the token, and the members of the tenant"),
@@ -169,203 +173,19 @@ struct FieldProblem {
     detail: String,
 }
 
-/// The problems that an operation can answer with, by status.
-pub(crate) fn problems(codes: &[ErrorCode]) -> BTreeMap<String, RefOr<Response>> {
-    let mut by_status: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for code in codes {
-        by_status
-            .entry(code.status().as_u16().to_string())
-            .or_default()
-            .push(code.as_str());
-    }
-    by_status
-        .into_iter()
-        .map(|(status, codes)| {
-            let list: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-            let content = ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name("Problem")))
-                .build();
-            let response = ResponseBuilder::new()
-                .description(list.join(", "))
-                .content("application/problem+json", content)
-                .build();
-            (status, response.into())
-        })
-        .collect()
-}
-
-macro_rules! problem_sets {
-    ($($(#[$doc:meta])* $name:ident => [$($code:ident),+ $(,)?];)+) => {
-        $(
-            $(#[$doc])*
-            pub(crate) struct $name;
-
-            impl IntoResponses for $name {
-                fn responses() -> BTreeMap<String, RefOr<Response>> {
-                    problems(&[$(ErrorCode::$code),+])
-                }
-            }
-        )+
-    };
-}
-
-problem_sets! {
-    /// Registration.
-    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable,
-        RequestTimeout, EmailTaken, SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        TooManyAttempts, Internal, Busy, DatabaseUnavailable];
-    /// Sign-in.
-    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, EmailNotVerified, TenantSuspended,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
-        DatabaseUnavailable];
-    /// Proving once more who one is.
-    StepUpProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        InvalidCredentials, MfaRequired, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
-    /// Beginning with a second factor.
-    BeginMfaProblems => [TenantAmbiguous, KeyNotAllowed, IdempotencyKeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
-        TenantMismatch, Conflict, Internal, Busy, DatabaseUnavailable];
-    /// The first code.
-    ConfirmMfaProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, Conflict, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
-    /// Doing without a second factor.
-    RemoveMfaProblems => [TenantAmbiguous, KeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
-        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable];
-    /// Handing the tenant over.
-    TransferProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        SessionRevoked, TokenStale, StepUpRequired, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        NotFound, Conflict, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// A mail that is asked for.
-    RequestMailProblems => [MalformedRequest, MalformedBody, MalformedJson, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// A link that is followed.
-    FollowLinkProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// The next tokens.
-    RefreshProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, SessionRevoked, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Another tenant.
-    SwitchProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
-        TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Sign-out.
-    LogoutProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Another password.
-    ChangePasswordProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
-        DatabaseUnavailable, KeyNotAllowed];
-    /// Changing one's own account.
-    UpdateAccountProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Ending one's own account.
-    DeleteAccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        LastOwner, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Founding a tenant.
-    CreateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, TenantMismatch, RequestTimeout, SlugTaken,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Reading a list of one's own.
-    AccountListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Ending one of one's sessions.
-    DeleteSessionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale,
-        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Reading one's own account.
-    AccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Reading a list.
-    ListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Reading one thing.
-    FindProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Making something.
-    CreateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Making a user.
-    CreateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Inviting.
-    CreateInvitationProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Sending an invitation anew, and revoking it.
-    PendingInvitationProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, NotPending, Internal, Busy,
-        DatabaseUnavailable];
-    /// Accepting an invitation.
-    AcceptInvitationProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, InvalidCredentials,
-        MfaRequired, TooManyAttempts, KeyNotAllowed, SessionRevoked, TokenStale, OtherAddress, RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Changing a user.
-    UpdateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        NotFound, RequestTimeout, LastOwner, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Removing a user.
-    DeleteUserProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, LastOwner, Internal, Busy,
-        DatabaseUnavailable];
-    /// Reading the tenant.
-    TenantProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, Internal, Busy, DatabaseUnavailable];
-    /// Changing the tenant.
-    UpdateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Making a role.
-    CreateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Changing a role.
-    UpdateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, BuiltInRole, NotFound, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Removing a role.
-    DeleteRoleProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, BuiltInRole, NotFound, RoleInUse, Internal, Busy, DatabaseUnavailable];
-    /// Making a key.
-    CreateApiKeyProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, IdempotencyKeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Revoking a key.
-    DeleteApiKeyProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, Internal, Busy, DatabaseUnavailable];
-    /// Changing one thing.
-    UpdateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound,
-        RequestTimeout, PreconditionFailed, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Removing one thing.
-    DeleteProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Reading a list that belongs to something.
-    ListResourcesProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Making something that belongs to something else.
-    CreateResourceProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        NotFound, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Making something again what it was.
-    RestoreVersionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Bringing one thing back.
-    RestoreProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, NotDeleted, PreconditionFailed, Internal, Busy,
-        DatabaseUnavailable];
-}
-
 fn words<'a>(words: impl Iterator<Item = &'a str>) -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::new(Type::String))
         .enum_values(Some(words.map(ToOwned::to_owned).collect::<Vec<_>>()))
+        .build()
+        .into()
+}
+
+/// What a resource holds: any object.
+pub(crate) fn data() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .examples([serde_json::json!({ "scale": 25000, "sheet": 12 })])
         .build()
         .into()
 }

@@ -26,7 +26,9 @@ use crate::{
 pub(crate) struct AccountView {
     #[schema(value_type = Uuid)]
     id: AccountId,
+    #[schema(example = "jo@acme.example")]
     email: String,
+    #[schema(example = "Jo Miller")]
     full_name: String,
     email_verified: bool,
     mfa_enabled: bool,
@@ -42,7 +44,9 @@ pub(crate) struct AccountView {
 struct StandingView {
     #[schema(value_type = Uuid)]
     id: TenantId,
+    #[schema(example = "acme-corp")]
     slug: String,
+    #[schema(example = "Acme Corp")]
     name: String,
     /// Built-in or of the tenant's own making.
     #[schema(example = "member")]

@@ -78,6 +78,7 @@ impl CreateApiKey {
 pub(crate) struct ApiKeyView {
     #[schema(value_type = Uuid)]
     id: ApiKeyId,
+    #[schema(example = "nightly export")]
     name: String,
     /// How the key begins.
     #[schema(example = "rh_0a1b2c3d4e5f")]

@@ -14,6 +14,7 @@ use crate::services::Services;
 pub(crate) struct Health {
     #[schema(example = "ok")]
     status: &'static str,
+    #[schema(example = "0.1.0")]
     version: &'static str,
 }
 

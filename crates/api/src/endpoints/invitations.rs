@@ -78,6 +78,7 @@ impl TryFrom<CreateInvitation> for NewInvitation {
 pub(crate) struct InvitationView {
     #[schema(value_type = Uuid)]
     id: InvitationId,
+    #[schema(example = "sam@acme.example")]
     email: String,
     /// Built-in or of the tenant's own making.
     #[schema(example = "member")]

@@ -26,7 +26,9 @@ struct JwkView {
     kty: String,
     #[schema(example = "Ed25519")]
     crv: String,
+    #[schema(example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
     x: String,
+    #[schema(example = "bdeeed012aea6f4e")]
     kid: String,
     #[schema(example = "EdDSA")]
     alg: String,

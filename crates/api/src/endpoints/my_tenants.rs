@@ -20,7 +20,9 @@ use crate::{
 pub(crate) struct MyTenantView {
     #[schema(value_type = Uuid)]
     id: TenantId,
+    #[schema(example = "acme-corp")]
     slug: String,
+    #[schema(example = "Acme Corp")]
     name: String,
     /// Built-in or of the tenant's own making.
     #[schema(example = "member")]

@@ -99,6 +99,7 @@ pub(crate) struct ForgotPassword {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResetPassword {
     /// Of the link in the mail.
+    #[schema(example = "mt_Q3nib99xvCqQn422-2Ae8ZdlDlhl1Kiic2ubGfmFWX4")]
     token: String,
     /// At least 8 characters, at most 71 bytes.
     #[schema(example = "correct horse", min_length = 8, max_length = 71)]

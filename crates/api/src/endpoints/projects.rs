@@ -132,6 +132,7 @@ pub(crate) struct ProjectView {
     id: ProjectId,
     #[schema(value_type = Uuid)]
     tenant_id: TenantId,
+    #[schema(example = "Atlas")]
     name: String,
     #[schema(required)]
     description: Option<String>,

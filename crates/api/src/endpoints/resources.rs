@@ -58,7 +58,7 @@ pub(crate) struct CreateResource {
     r#type: Option<String>,
     /// An object of at most 65,536 bytes and 32 levels; default `{}`.
     #[serde(default)]
-    #[schema(value_type = Object, example = json!({ "scale": 25000 }))]
+    #[schema(schema_with = crate::openapi::data, required = false)]
     data: Map<String, Value>,
 }
 
@@ -86,7 +86,7 @@ impl TryFrom<CreateResource> for NewResource {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchResource {
     #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    #[schema(example = "Sheet 13", value_type = String, required = false, min_length = 1, max_length = 200)]
     name: Patchable<String>,
     /// `null` removes it.
     #[serde(default)]
@@ -94,7 +94,7 @@ pub(crate) struct PatchResource {
     r#type: Patchable<String>,
     /// Merged into what is there: members that are `null` are removed.
     #[serde(default)]
-    #[schema(value_type = Object, required = false, example = json!({ "scale": 50000, "sheet": null }))]
+    #[schema(schema_with = crate::openapi::data, required = false)]
     data: Patchable<Map<String, Value>>,
 }
 
@@ -126,10 +126,11 @@ pub(crate) struct ResourceView {
     tenant_id: TenantId,
     #[schema(value_type = Uuid)]
     project_id: ProjectId,
+    #[schema(example = "Sheet 12")]
     name: String,
     #[schema(required)]
     r#type: Option<String>,
-    #[schema(value_type = Object)]
+    #[schema(schema_with = crate::openapi::data)]
     data: Value,
     version: i32,
     /// A user of the tenant: whoever made it, or whose API key did.

@@ -69,15 +69,15 @@ impl TryFrom<CreateRole> for NewRole {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchRole {
     #[serde(default)]
-    #[schema(value_type = String, required = false, pattern = "^[a-z][a-z0-9_]{0,31}$")]
+    #[schema(example = "reviewer", value_type = String, required = false, pattern = "^[a-z][a-z0-9_]{0,31}$")]
     name: Patchable<String>,
     /// `viewer`, `member` or `admin`.
     #[serde(default)]
-    #[schema(value_type = String, required = false)]
+    #[schema(example = "member", value_type = String, required = false)]
     based_on: Patchable<String>,
     /// All of them: what is not named is taken away.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, required = false)]
+    #[schema(value_type = Vec<String>, required = false, example = json!(["projects:read"]))]
     permissions: Patchable<Vec<String>>,
 }
 

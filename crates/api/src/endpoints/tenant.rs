@@ -31,8 +31,11 @@ const MAX_DOMAINS: usize = 50;
 pub(crate) struct TenantView {
     #[schema(value_type = Uuid)]
     id: TenantId,
+    #[schema(example = "acme-corp")]
     slug: String,
+    #[schema(example = "acme-corp")]
     subdomain: String,
+    #[schema(example = "Acme Corp")]
     name: String,
     is_active: bool,
     #[schema(schema_with = crate::openapi::tenant_status)]
@@ -47,6 +50,7 @@ pub(crate) struct TenantView {
     rate_limit_burst: Option<i32>,
     #[schema(schema_with = crate::openapi::signup)]
     signup: Signup,
+    #[schema(example = json!(["acme.example"]))]
     signup_domains: Vec<String>,
     #[schema(value_type = Object)]
     settings: serde_json::Value,
@@ -82,7 +86,7 @@ impl From<Tenant> for TenantView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchTenant {
     #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    #[schema(example = "Acme Corp", value_type = String, required = false, min_length = 1, max_length = 200)]
     name: Patchable<String>,
     /// Who may join without an invitation: nobody, anybody, or whoever has a verified address in
     /// one of `signup_domains`.

@@ -18,7 +18,9 @@ use crate::{error::ApiError, services::access_token, state::AppState};
 #[schema(as = Token)]
 pub(crate) struct TokenView {
     /// A JSON Web Token, to be sent as `Authorization: Bearer`.
+    #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTk4In0.c2lnbmF0dXJl")]
     access_token: String,
+    #[schema(example = "rt_Q3nib99xvCqQn422-2Ae8ZdlDlhl1Kiic2ubGfmFWX4")]
     refresh_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
@@ -35,7 +37,9 @@ pub(crate) struct TokenView {
 struct TenantView {
     #[schema(value_type = Uuid)]
     id: TenantId,
+    #[schema(example = "acme-corp")]
     slug: String,
+    #[schema(example = "Acme Corp")]
     name: String,
     /// Built-in or of the tenant's own making.
     #[schema(example = "member")]

@@ -85,7 +85,9 @@ impl TryFrom<CreateUser> for NewUser {
 pub(crate) struct UserView {
     #[schema(value_type = Uuid)]
     id: MembershipId,
+    #[schema(example = "jo@acme.example")]
     email: String,
+    #[schema(example = "Jo Miller")]
     full_name: String,
     /// Built-in or of the tenant's own making.
     #[schema(example = "member")]
@@ -127,7 +129,7 @@ pub(crate) struct UserListView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatchUser {
     #[serde(default)]
-    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
+    #[schema(example = "Jo Miller", value_type = String, required = false, min_length = 1, max_length = 200)]
     full_name: Patchable<String>,
     /// A role's name, built-in or not; at most what the caller may do.
     #[serde(default)]

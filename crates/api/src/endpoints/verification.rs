@@ -20,6 +20,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerifyEmail {
     /// Of the link in the mail.
+    #[schema(example = "mt_Q3nib99xvCqQn422-2Ae8ZdlDlhl1Kiic2ubGfmFWX4")]
     token: String,
 }
 

@@ -1,0 +1,308 @@
+//! What handlers do not say of themselves, because it happens around all of them: the problems of a
+//! missing token or a broken body, the headers of every answer, where an id leads.
+
+use std::collections::BTreeMap;
+
+use utoipa::Modify;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::link::LinkBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, Paths};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr, Required};
+
+use super::problems::{add_problem, codes_of};
+use crate::error_code::ErrorCode::{self, *};
+
+/// Of every operation of the API.
+const ALWAYS: &[ErrorCode] = &[Internal, Busy, DatabaseUnavailable];
+/// Of one with a body.
+const BODY: &[ErrorCode] = &[
+    MalformedRequest,
+    MalformedBody,
+    MalformedJson,
+    RequestTimeout,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+];
+/// Of one that wants to know who calls.
+const CALLER: &[ErrorCode] = &[MissingToken, InvalidToken, SessionRevoked];
+/// Of one that heeds which tenant the request selects.
+const SELECTION: &[ErrorCode] = &[TokenStale, TenantAmbiguous, TenantMismatch];
+/// Of one that happens in a tenant.
+const TENANT: &[ErrorCode] = &[Forbidden, NoTenant, TenantSuspended, NotAMember];
+/// Of one about an account or a session, which an API key has not.
+const ACCOUNT: &[ErrorCode] = &[KeyNotAllowed];
+
+/// Paths whose operations concern the caller's account, in whatever tenant its session stands.
+const OF_ACCOUNTS: &[&str] = &["/api/v1/auth/", "/api/v1/users/me", "/api/v1/tenants"];
+/// The one that names the tenant itself.
+const SWITCH: &str = "/api/v1/auth/switch";
+
+/// Headers of requests and answers, described once.
+const TENANT_HEADERS: [&str; 2] = ["X-Tenant-Slug", "X-Tenant-ID"];
+const REQUEST_ID: &str = "X-Request-Id";
+
+/// Completes every operation.
+pub(super) struct Frame;
+
+impl Modify for Frame {
+    fn modify(&self, document: &mut OpenApi) {
+        let links = links(&document.paths);
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                if path.starts_with("/api/") {
+                    add_problems(path, operation);
+                    add_parameters(path, operation);
+                }
+                add_headers(operation);
+                if let Some(links) = links.get(&(path.clone(), method)) {
+                    add_links(operation, links);
+                }
+            }
+        }
+        if let Some(components) = &mut document.components {
+            for (name, header) in headers() {
+                components.headers.insert(name.to_owned(), header.into());
+            }
+            for parameter in parameters() {
+                let name = parameter.name.clone();
+                components.parameters.insert(name, parameter.into());
+            }
+        }
+    }
+}
+
+/// Those that this API has, by method.
+pub(super) fn operations(
+    item: &mut PathItem,
+) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem {
+        get,
+        post,
+        patch,
+        delete,
+        ..
+    } = item;
+    [
+        ("get", get),
+        ("post", post),
+        ("patch", patch),
+        ("delete", delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Whether nobody calls it without credentials.
+fn is_for_callers(operation: &Operation) -> bool {
+    let schemes = operation.security.as_deref().unwrap_or_default();
+    !schemes.is_empty()
+        && !schemes.contains(&utoipa::openapi::security::SecurityRequirement::default())
+}
+
+fn is_in_tenant(path: &str) -> bool {
+    !OF_ACCOUNTS.iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn has_header(operation: &Operation, names: &[&str]) -> bool {
+    let parameters = operation.parameters.iter().flatten();
+    parameters
+        .filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => Some(parameter.name.as_str()),
+            RefOr::Ref(_) => None,
+        })
+        .any(|name| names.contains(&name))
+}
+
+fn add_problems(path: &str, operation: &mut Operation) {
+    let mut codes = ALWAYS.to_vec();
+    if operation.request_body.is_some() {
+        codes.extend(BODY);
+    }
+    if is_for_callers(operation) {
+        codes.extend(CALLER);
+        if path != SWITCH {
+            codes.extend(SELECTION);
+        }
+        codes.extend(if is_in_tenant(path) { TENANT } else { ACCOUNT });
+    }
+    if path.contains('{') {
+        codes.push(NotFound);
+    }
+    if has_header(operation, &["If-Match", "If-None-Match"]) {
+        codes.push(PreconditionFailed);
+    }
+    for code in codes {
+        add_problem(&mut operation.responses, code);
+    }
+}
+
+fn add_parameters(path: &str, operation: &mut Operation) {
+    let mut names = vec![REQUEST_ID];
+    if is_for_callers(operation) && path != SWITCH {
+        names.extend(TENANT_HEADERS);
+    }
+    let references = names
+        .into_iter()
+        .map(|name| RefOr::Ref(Ref::new(format!("#/components/parameters/{name}"))));
+    operation
+        .parameters
+        .get_or_insert_default()
+        .extend(references);
+}
+
+fn add_headers(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        let mut names = vec![REQUEST_ID, "Cache-Control"];
+        match status.as_str() {
+            "401" => names.push("WWW-Authenticate"),
+            "429" | "503" if !codes_of(response).is_empty() => names.push("Retry-After"),
+            _ => {}
+        }
+        for name in names {
+            let reference = Ref::new(format!("#/components/headers/{name}"));
+            response
+                .headers
+                .insert(name.to_owned(), RefOr::Ref(reference));
+        }
+        for name in ["ETag", "Location", "Link"] {
+            if response.headers.contains_key(name) {
+                let reference = Ref::new(format!("#/components/headers/{name}"));
+                response
+                    .headers
+                    .insert(name.to_owned(), RefOr::Ref(reference));
+            }
+        }
+    }
+}
+
+/// Where the ids in answers lead: by path and method, an operation and where its `id` stands.
+fn links(paths: &Paths) -> BTreeMap<(String, &'static str), Vec<(String, &'static str)>> {
+    let mut links: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (path, item) in &paths.paths {
+        // Of one thing, and of what it has.
+        let Some((list, _)) = path.split_once("/{id}") else {
+            continue;
+        };
+        if path.matches('{').count() > 1 {
+            continue;
+        }
+        let mut item = item.clone();
+        for (_, operation) in operations(&mut item) {
+            let Some(id) = &operation.operation_id else {
+                continue;
+            };
+            for (method, place) in [
+                ("post", "$response.body#/id"),
+                ("get", "$response.body#/data/0/id"),
+            ] {
+                let from = links.entry((list.to_owned(), method)).or_default();
+                from.push((id.clone(), place));
+            }
+        }
+    }
+    links
+}
+
+fn add_links(operation: &mut Operation, links: &[(String, &str)]) {
+    let responses = operation.responses.responses.iter_mut();
+    let made = responses.filter(|(status, _)| matches!(status.as_str(), "200" | "201"));
+    for (_, response) in made {
+        let RefOr::T(response) = response else {
+            continue;
+        };
+        for (id, place) in links {
+            let link = LinkBuilder::new()
+                .operation_id(id)
+                .parameter("id", *place)
+                .build();
+            response.links.insert(id.clone(), link.into());
+        }
+    }
+}
+
+fn header(description: &str, example: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some(description))
+        .example(Some(example.into()))
+        .build()
+}
+
+fn headers() -> [(&'static str, Header); 7] {
+    [
+        (
+            REQUEST_ID,
+            header(
+                "Names this request in the server's log.",
+                "01980e6fa30b7f0d9a3c5d2b8e41c07a",
+            ),
+        ),
+        (
+            "Cache-Control",
+            header(
+                "`private, no-cache`, or `no-store` where the answer holds a secret or is a problem.",
+                "private, no-cache",
+            ),
+        ),
+        (
+            "ETag",
+            header(
+                "The version of what was answered (RFC 9110, 8.8.3); strong.",
+                "\"01980e6fa30b7f0d9a3c5d2b8e41c07a-3\"",
+            ),
+        ),
+        (
+            "Location",
+            header(
+                "Where what was made is.",
+                "/api/v1/projects/01980e6f-a30b-7f0d-9a3c-5d2b8e41c07a",
+            ),
+        ),
+        (
+            "Link",
+            header(
+                "`rel=\"next\"`, where there is a next page (RFC 8288).",
+                "</api/v1/projects?cursor=AZgO>; rel=\"next\"",
+            ),
+        ),
+        (
+            "WWW-Authenticate",
+            header(
+                "The challenge of a 401 (RFC 6750, 3).",
+                "Bearer realm=\"rowhouse\"",
+            ),
+        ),
+        (
+            "Retry-After",
+            header("Seconds until a repetition makes sense.", "1"),
+        ),
+    ]
+}
+
+fn parameters() -> [Parameter; 3] {
+    let parameter = |name: &str, description: &str, example: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .example(Some(example.into()))
+    };
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    [
+        parameter(REQUEST_ID, "A name for this request, for the server's log and the answer; another one is made where it is none of 1 to 128 letters, digits, `-`, `_` and `.`.", "checkout-42")
+            .schema(Some(text()))
+            .build(),
+        parameter(TENANT_HEADERS[0], "Selects the tenant, which must be the token's. Before the host name, which is before `X-Tenant-ID`.", "acme-corp")
+            .schema(Some(text()))
+            .build(),
+        parameter(TENANT_HEADERS[1], "Selects the tenant, which must be the token's.", "01980e6f-a30b-7f0d-9a3c-5d2b8e41c07a")
+            .schema(Some(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))))
+            .build(),
+    ]
+}
