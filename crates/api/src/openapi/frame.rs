@@ -48,7 +48,7 @@ pub(super) struct Frame;
 
 impl Modify for Frame {
     fn modify(&self, document: &mut OpenApi) {
-        let links = links(&document.paths);
+        let links = links(&mut document.paths);
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
                 if path.starts_with("/api/") {
@@ -56,7 +56,9 @@ impl Modify for Frame {
                     add_parameters(path, operation);
                 }
                 add_headers(operation);
-                if let Some(links) = links.get(&(path.clone(), method)) {
+                if method == "post"
+                    && let Some(links) = links.get(path)
+                {
                     add_links(operation, links);
                 }
             }
@@ -180,47 +182,29 @@ fn add_headers(operation: &mut Operation) {
     }
 }
 
-/// Where the ids in answers lead: by path and method, an operation and where its `id` stands.
-fn links(paths: &Paths) -> BTreeMap<(String, &'static str), Vec<(String, &'static str)>> {
+/// Where the id of what was made leads: by path of the `POST`, the operations on it.
+fn links(paths: &mut Paths) -> BTreeMap<String, Vec<String>> {
     let mut links: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (path, item) in &paths.paths {
+    for (path, item) in &mut paths.paths {
         // Of one thing, and of what it has.
-        let Some((list, _)) = path.split_once("/{id}") else {
+        let Some((list, rest)) = path.split_once("/{id}") else {
             continue;
         };
-        if path.matches('{').count() > 1 {
-            continue;
-        }
-        let mut item = item.clone();
-        for (_, operation) in operations(&mut item) {
-            let Some(id) = &operation.operation_id else {
-                continue;
-            };
-            for (method, place) in [
-                ("post", "$response.body#/id"),
-                ("get", "$response.body#/data/0/id"),
-            ] {
-                let from = links.entry((list.to_owned(), method)).or_default();
-                from.push((id.clone(), place));
-            }
+        if !rest.contains('{') {
+            let ids = operations(item).filter_map(|(_, operation)| operation.operation_id.clone());
+            links.entry(list.to_owned()).or_default().extend(ids);
         }
     }
     links
 }
 
-fn add_links(operation: &mut Operation, links: &[(String, &str)]) {
-    let responses = operation.responses.responses.iter_mut();
-    let made = responses.filter(|(status, _)| matches!(status.as_str(), "200" | "201"));
-    for (_, response) in made {
-        let RefOr::T(response) = response else {
-            continue;
-        };
-        for (id, place) in links {
+fn add_links(operation: &mut Operation, links: &[String]) {
+    if let Some(RefOr::T(made)) = operation.responses.responses.get_mut("201") {
+        for id in links {
             let link = LinkBuilder::new()
                 .operation_id(id)
-                .parameter("id", *place)
-                .build();
-            response.links.insert(id.clone(), link.into());
+                .parameter("id", "$response.body#/id");
+            made.links.insert(id.clone(), link.build().into());
         }
     }
 }
