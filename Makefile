@@ -1,7 +1,7 @@
 # run and test need no service that runs already: what is missing is installed, saying so first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run test test-all contract lint clean prerequisites
+.PHONY: run test test-all contract types lint clean prerequisites
 
 run: prerequisites
 	cargo build --release --locked --bin rowhouse-server
@@ -38,6 +38,12 @@ contract: prerequisites $(TOOLS)
 test-all: test
 	$(NEXTEST) --run-ignored all
 	tests/contract/run viewer $(TOOLS) target/debug/rowhouse-server $(CONTRACT) --max-examples 100
+	$(MAKE) --no-print-directory types
+
+# Types made from openapi.json, and a small client that compiles against them.
+types: prerequisites
+	command -v npm >/dev/null || $(APT) npm
+	cd tests/contract/client && npm ci --silent --no-audit --no-fund && npm run --silent check
 
 lint: prerequisites
 	cargo fmt --all --check
@@ -50,6 +56,9 @@ clean: prerequisites
 	rm -rf .rowhouse
 
 NEXTEST := $(if $(shell command -v cargo-nextest),cargo nextest run --locked --workspace,cargo test --locked --workspace --all-targets)
+
+APT := sh -euc 'sudo=$$( [ "$$(id -u)" = 0 ] || echo sudo ); export DEBIAN_FRONTEND=noninteractive; \
+	$$sudo apt-get update -qq; $$sudo apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' apt
 
 # Debian's names; on another system install PostgreSQL 15 or newer, libpq and a C compiler.
 DEBIAN := $(strip \
@@ -65,10 +74,7 @@ prerequisites:
 ifneq ($(DEBIAN),)
 	@if command -v apt-get >/dev/null; then \
 		echo "Installing what is missing: $(DEBIAN)"; \
-		sudo=$$( [ "$$(id -u)" = 0 ] || echo sudo ); \
-		export DEBIAN_FRONTEND=noninteractive; \
-		$$sudo apt-get update -qq; \
-		$$sudo apt-get install -y -qq --no-install-recommends $(DEBIAN) >/dev/null; \
+		$(APT) $(DEBIAN); \
 	else \
 		command -v pg_config >/dev/null || { echo "Please install PostgreSQL 15 or newer with its client library (Homebrew: brew install postgresql@17)" >&2; exit 2; }; \
 	fi

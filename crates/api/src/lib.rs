@@ -58,6 +58,7 @@ mod problem;
 mod request_id;
 pub mod require;
 pub mod routes;
+mod second_factor_code;
 mod security_headers;
 mod server;
 mod services;

@@ -160,7 +160,7 @@ async fn only_the_right_code_confirms() {
         &phone.code(3),
         &phone.code(-3),
         &phone.recovery_codes[0],
-        &"1".repeat(100_000),
+        &"1".repeat(64),
     ] {
         let answer = alice.post(CONFIRM, json!({ "totp": wrong })).await;
         answer.problem(401, "invalid_credentials");
@@ -415,4 +415,21 @@ async fn a_session_that_was_opened_without_it_cannot_take_it_away() {
         .await
         .expect(204);
     let _ = other.caller.delete(BEGIN).await.expect(204);
+}
+
+#[tokio::test]
+async fn what_is_longer_than_any_code_is_refused_whether_one_is_asked_for_or_not() {
+    let app = TestApp::start().await;
+    let alice = app.register(ALICE, "acme-corp").await;
+    let login = |totp: String| {
+        let body = json!({ "email": ALICE, "password": PASSWORD, "totp": totp });
+        let caller = app.stranger();
+        async move { caller.post("/api/v1/auth/login", body).await }
+    };
+    let refused = [("/totp".to_owned(), "invalid".to_owned())];
+    assert_eq!(login("ü".repeat(65)).await.refusals(), refused);
+    let _ = login("ü".repeat(64)).await.expect(200);
+    let body = json!({ "totp": "1".repeat(65) });
+    let confirmed = alice.post("/api/v1/auth/mfa/totp/confirm", body).await;
+    assert_eq!(confirmed.refusals(), refused);
 }

@@ -21,6 +21,7 @@ use crate::{
     error::{ApiError, FieldErrorCode},
     extract::Body,
     openapi::{LoginProblems, RegisterProblems},
+    second_factor_code::SecondFactorCode,
     services::Services,
     state::AppState,
     validation::Validation,
@@ -43,8 +44,8 @@ pub(crate) struct Register {
     #[schema(example = "Acme Corporation", min_length = 1, max_length = 200)]
     tenant_name: Option<String>,
     /// For an account that exists and has a second factor: as for a login.
-    #[schema(example = "123456", max_length = 64)]
-    totp: Option<String>,
+    #[schema(value_type = Option<String>, example = "123456", max_length = 64)]
+    totp: Option<SecondFactorCode>,
     /// Needed where the server demands a captcha; else it is not looked at.
     captcha_token: Option<String>,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Register {
 struct Registration {
     email: Email,
     password: Password,
-    totp: Option<String>,
+    totp: Option<SecondFactorCode>,
     full_name: FullName,
     tenant: Option<(TenantSlug, TenantName)>,
     captcha_token: Option<String>,
@@ -108,8 +109,8 @@ pub(crate) struct Login {
     tenant_slug: Option<String>,
     /// For an account with a second factor: a code of the authenticator app, or a recovery code.
     /// Each is good once.
-    #[schema(example = "123456", max_length = 64)]
-    totp: Option<String>,
+    #[schema(value_type = Option<String>, example = "123456", max_length = 64)]
+    totp: Option<SecondFactorCode>,
 }
 
 /// An account, and a tenant with it when one is named.
@@ -218,7 +219,7 @@ pub(crate) async fn login(
         .await?;
     let hash = found.as_ref().map(|candidate| candidate.hash.clone());
     let verified = services
-        .verify(attempt, body.password, hash, body.totp)
+        .verify(attempt, body.password, hash, body.totp.map(Into::into))
         .await?;
     let (Some(verified), Some(candidate)) = (verified, found) else {
         return Err(ApiError::InvalidCredentials);
@@ -266,7 +267,12 @@ async fn identify(
     };
     let totp = registration.totp.clone();
     let verified = services
-        .verify(attempt, password, Some(candidate.hash), totp)
+        .verify(
+            attempt,
+            password,
+            Some(candidate.hash),
+            totp.map(Into::into),
+        )
         .await?
         .ok_or(ApiError::EmailTakenByAnother)?;
     let attempt = verified.attempt.clone();

@@ -18,6 +18,7 @@ use crate::{
     error::{ApiError, FieldErrorCode},
     extract::Body,
     openapi::AcceptInvitationProblems,
+    second_factor_code::SecondFactorCode,
     services::Services,
     state::AppState,
     validation::Validation,
@@ -35,8 +36,8 @@ pub(crate) struct AcceptInvitation {
     #[schema(example = "securepass123", max_length = 71)]
     password: Option<String>,
     /// For an account with a second factor: as for a login.
-    #[schema(example = "123456", max_length = 64)]
-    totp: Option<String>,
+    #[schema(value_type = Option<String>, example = "123456", max_length = 64)]
+    totp: Option<SecondFactorCode>,
     /// For somebody new. Default: what the invitation says.
     #[schema(example = "Vera Voss", min_length = 1, max_length = 200)]
     full_name: Option<String>,
@@ -85,7 +86,12 @@ pub(crate) async fn accept(
                     };
                     let password = Password::presented(password);
                     let verified = services
-                        .verify(slot, password, Some(candidate.hash), body.totp)
+                        .verify(
+                            slot,
+                            password,
+                            Some(candidate.hash),
+                            body.totp.map(Into::into),
+                        )
                         .await?
                         .ok_or(ApiError::InvalidCredentials)?;
                     attempt = Some(verified.attempt.clone());

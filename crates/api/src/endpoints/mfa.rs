@@ -15,6 +15,7 @@ use crate::{
     error::ApiError,
     extract::Body,
     openapi::{BeginMfaProblems, ConfirmMfaProblems, RemoveMfaProblems},
+    second_factor_code::SecondFactorCode,
     services::Services,
 };
 
@@ -38,8 +39,8 @@ pub(crate) struct TotpView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConfirmTotp {
     /// The code that the app shows.
-    #[schema(example = "123456")]
-    totp: String,
+    #[schema(value_type = String, example = "123456", max_length = 64)]
+    totp: SecondFactorCode,
 }
 
 /// A secret for an authenticator app, in the place of one that was not confirmed. Nothing asks for
@@ -100,7 +101,7 @@ pub(crate) async fn confirm(
             Ok((admission, ()))
         })
         .await?;
-    let factor = services.second_factor(Some(body.totp));
+    let factor = services.second_factor(Some(body.totp.into()));
     let confirmed = services
         .identity
         .confirm_mfa(principal.into(), attempt.clone(), factor)

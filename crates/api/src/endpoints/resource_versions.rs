@@ -126,6 +126,8 @@ pub(crate) async fn restore(
         .tenants
         .run(caller.context(), move |conn| {
             if if_match.is_present() {
+                // What is not there is 404, whatever the condition says of the rest.
+                resource_versions::find(conn, id, number)?;
                 if_match.check(&tag(&store::resources::lock(conn, id)?))?;
             }
             Ok::<_, ApiError>(resource_versions::restore(conn, id, number)?)

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     authenticate::Authenticated, error::ApiError, extract::Body, openapi::StepUpProblems,
-    services::Services,
+    second_factor_code::SecondFactorCode, services::Services,
 };
 
 // No `Debug`: a code is good for a minute.
@@ -17,8 +17,8 @@ pub(crate) struct StepUp {
     #[schema(value_type = String, example = "securepass123")]
     password: Password,
     /// For an account with a second factor: as for a login.
-    #[schema(example = "123456", max_length = 64)]
-    totp: Option<String>,
+    #[schema(value_type = Option<String>, example = "123456", max_length = 64)]
+    totp: Option<SecondFactorCode>,
 }
 
 /// Makes the session's sign-in recent again, for what asks for that.
@@ -40,7 +40,7 @@ pub(crate) async fn step_up(
         })
         .await?;
     let verified = services
-        .verify(attempt, body.password, stored, body.totp)
+        .verify(attempt, body.password, stored, body.totp.map(Into::into))
         .await?
         .ok_or(ApiError::InvalidCredentials)?;
     let attempt = verified.attempt.clone();
