@@ -90,6 +90,8 @@ impl std::fmt::Debug for CursorKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn scope(owner: u128, list: &str, filters: &str) -> Scope {
@@ -141,6 +143,56 @@ mod tests {
         }
         for nonsense in ["", "=", "abc", "ä", &"A".repeat(43)] {
             assert_eq!(key.decode::<String>(&scope, nonsense), Err(InvalidCursor));
+        }
+    }
+
+    prop_compose! {
+        fn any_scope()(owner: u128, list in "/[a-z]{0,9}", filters in ".{0,9}") -> Scope {
+            scope(owner, &list, &filters)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_list_is_sorted_by_comes_back(
+            scope in any_scope(),
+            sorted_by: (String, i64, Option<bool>),
+        ) {
+            let key = CursorKey::derive(b"a secret");
+            let cursor = key.encode(&scope, &sorted_by).unwrap();
+            prop_assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+            prop_assert_eq!(key.decode(&scope, &cursor), Ok(sorted_by));
+        }
+
+        #[test]
+        fn no_cursor_is_good_in_another_scope(ours in any_scope(), theirs in any_scope(), at: u32) {
+            prop_assume!((ours.owner, &ours.list, &ours.filters) != (theirs.owner, &theirs.list, &theirs.filters));
+            let key = CursorKey::derive(b"a secret");
+            let cursor = key.encode(&ours, &at).unwrap();
+            prop_assert_eq!(key.decode::<u32>(&theirs, &cursor), Err(InvalidCursor));
+        }
+
+        #[test]
+        fn no_cursor_survives_a_change_of_its_text(
+            scope in any_scope(),
+            at: u32,
+            place: prop::sample::Index,
+            put in "[A-Za-z0-9_=-]{0,3}",
+            cut in 0..4_usize,
+        ) {
+            let key = CursorKey::derive(b"a secret");
+            let cursor = key.encode(&scope, &at).unwrap();
+            let place = place.index(cursor.len());
+            let rest = cursor.get(place + cut..).unwrap_or_default();
+            let changed = format!("{}{put}{rest}", &cursor[..place]);
+            prop_assume!(changed != cursor);
+            prop_assert_eq!(key.decode::<u32>(&scope, &changed), Err(InvalidCursor));
+        }
+
+        #[test]
+        fn no_text_is_a_cursor(scope in any_scope(), text in ".{0,200}") {
+            let key = CursorKey::derive(b"a secret");
+            prop_assert_eq!(key.decode::<u32>(&scope, &text), Err(InvalidCursor));
         }
     }
 
