@@ -41,6 +41,16 @@ pub(crate) enum Command {
         #[arg(value_parser = TenantSlug::parse)]
         slug: TenantSlug,
     },
+    /// Erases a tenant at once and for good, with all that is in it and whatever its owners wanted.
+    /// Prints what it was.
+    Erase {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+        /// The slug once more: nothing brings the tenant back.
+        #[arg(long, value_name = "SLUG", value_parser = TenantSlug::parse)]
+        confirm: TenantSlug,
+    },
     /// Changes what a tenant pays for.
     SetTier {
         /// Which tenant.
@@ -85,6 +95,11 @@ pub(crate) fn run(
         Command::Create { slug, name } => (slug, ops.create_tenant(slug, name)),
         Command::Suspend { slug } => (slug, ops.set_status(slug, TenantStatus::Suspended)),
         Command::Activate { slug } => (slug, ops.set_status(slug, TenantStatus::Active)),
+        Command::Erase { slug, confirm } if slug != confirm => {
+            let why = format!("--confirm says {confirm}, not {slug}: nothing was erased");
+            return Err(why.into());
+        }
+        Command::Erase { slug, .. } => (slug, ops.erase(slug)),
         Command::SetTier { slug, tier } => (slug, ops.set_tier(slug, *tier)),
         Command::SetLimits {
             slug,
@@ -131,6 +146,7 @@ fn print(tenants: &[TenantSummary], json: bool) -> Result<(), Box<dyn Error>> {
         "burst",
         "members",
         "created",
+        "erased after",
         "id",
     ]);
     for tenant in tenants {
@@ -145,6 +161,9 @@ fn print(tenants: &[TenantSummary], json: bool) -> Result<(), Box<dyn Error>> {
             limit(tenant.rate_limit_burst),
             tenant.members.to_string(),
             tenant.created_at.format("%Y-%m-%d").to_string(),
+            tenant.erase_after.map_or_else(String::new, |time| {
+                time.format("%Y-%m-%d %H:%M UTC").to_string()
+            }),
             tenant.id.to_string(),
         ]);
     }

@@ -245,10 +245,79 @@ async fn what_cannot_be_done_is_said_in_one_line() {
     ] {
         refused(&app, code, arguments, why);
     }
-    let sql = "UPDATE tenants SET status = 'deleting' WHERE slug = 'acme-corp'";
+    let sql = "UPDATE tenants SET status = 'deleting', erase_after = now() + interval '1 day' WHERE slug = 'acme-corp'";
     app.database().superuser().batch_execute(sql).unwrap();
     let why = "acme-corp is about to be erased";
     refused(&app, 1, &["tenant", "activate", "acme-corp"], why);
+}
+
+#[tokio::test]
+async fn a_tenant_is_erased_at_once_when_its_slug_is_said_twice() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let bob = app.register("bob@globex.example", "globex-inc").await;
+    // Roles that members have are in the way of nothing.
+    let _ = alice
+        .colleague_with("auditor", "viewer", &["projects:read"])
+        .await;
+    let _ = alice.create_project("Atlas").await;
+    let theirs = bob.create_project("Globex").await.id();
+    let before = done_as_json(&app, &["tenant", "show", "acme-corp"]);
+    for (arguments, why) in [
+        (&["tenant", "erase", "acme-corp"][..], "--confirm"),
+        (
+            &["tenant", "erase", "acme-corp", "--confirm", "acme-corps"],
+            "nothing was erased",
+        ),
+        (
+            &["tenant", "erase", "nowhere", "--confirm", "nowhere"],
+            "there is no tenant nowhere",
+        ),
+    ] {
+        refused(&app, 2, arguments, why);
+    }
+    assert_eq!(done_as_json(&app, &["tenant", "show", "acme-corp"]), before);
+    let erase = ["tenant", "erase", "acme-corp", "--confirm", "acme-corp"];
+    assert_eq!(done_as_json(&app, &erase), before);
+    let why = "there is no tenant acme-corp";
+    refused(&app, 2, &erase, why);
+    drop(
+        alice
+            .get("/api/v1/projects")
+            .await
+            .problem(401, "token_stale"),
+    );
+    let project = format!("/api/v1/projects/{theirs}");
+    drop(bob.get(&project).await.expect(200));
+    drop(app.register("dora@home.example", "acme-corp").await);
+}
+
+#[tokio::test]
+async fn what_is_to_be_erased_is_shown_and_needs_no_grace_to_be_over() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let shown = done_as_json(&app, &["tenant", "show", "acme-corp"]);
+    assert_eq!(shown["erase_after"], Value::Null);
+    let deleted = alice.delete("/api/v1/tenant").await.expect(202).json();
+    let shown = done_as_json(&app, &["tenant", "show", "acme-corp"]);
+    assert_eq!(shown["status"], "deleting");
+    assert_eq!(shown["erase_after"], deleted["erase_after"]);
+    let day = deleted["erase_after"]
+        .as_str()
+        .unwrap()
+        .split('T')
+        .next()
+        .unwrap()
+        .to_owned();
+    let table = done(&app, &["tenant", "show", "acme-corp"]);
+    assert!(table.contains(&day), "{table}");
+    for refused_command in ["activate", "suspend"] {
+        let why = "acme-corp is about to be erased";
+        refused(&app, 1, &["tenant", refused_command, "acme-corp"], why);
+    }
+    let erase = ["tenant", "erase", "acme-corp", "--confirm", "acme-corp"];
+    let _ = done(&app, &erase);
+    assert!(!done(&app, &["tenant", "list"]).contains("acme-corp"));
 }
 
 #[tokio::test]

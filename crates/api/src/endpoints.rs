@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod api_keys;
 pub(crate) mod auth;
+mod branding;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod invitation_acceptance;
@@ -19,6 +20,7 @@ pub(crate) mod session;
 pub(crate) mod sessions;
 pub(crate) mod step_up;
 pub(crate) mod tenant;
+pub(crate) mod tenant_end;
 pub(crate) mod tenants;
 mod token;
 pub(crate) mod users;

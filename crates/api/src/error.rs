@@ -65,6 +65,8 @@ pub enum ApiError {
     TenantMismatch,
     #[error("the tenant is suspended")]
     TenantSuspended,
+    #[error("the tenant is about to be erased")]
+    TenantDeleting,
     #[error("you are not a member of this tenant")]
     NotAMember,
     #[error("the invitation is for another e-mail address")]
@@ -227,6 +229,7 @@ impl ApiError {
             Self::NoTenant => ErrorCode::NoTenant,
             Self::TenantMismatch => ErrorCode::TenantMismatch,
             Self::TenantSuspended => ErrorCode::TenantSuspended,
+            Self::TenantDeleting => ErrorCode::TenantDeleting,
             Self::NotAMember => ErrorCode::NotAMember,
             Self::OtherAddress => ErrorCode::OtherAddress,
             Self::NotPending => ErrorCode::NotPending,
@@ -352,6 +355,7 @@ impl From<tenant_db::Error> for ApiError {
         use tenant_db::Error;
         match error {
             Error::TenantSuspended => Self::TenantSuspended,
+            Error::TenantDeleting => Self::TenantDeleting,
             Error::SessionRevoked => Self::SessionRevoked,
             Error::Stale => Self::TokenStale,
             Error::NotAMember => Self::NotAMember,

@@ -94,6 +94,8 @@ error_codes! {
         "A header or the host name selects a tenant that is not the access token's. Switch first.";
     TenantSuspended = "tenant_suspended", 403, "Tenant suspended",
         "The tenant is suspended; only its operator can change that.";
+    TenantDeleting = "tenant_deleting", 403, "Tenant to be erased",
+        "An owner has deleted the tenant, and nobody works in it any more. Until `erase_after` its owners can read it (`GET /api/v1/tenant`) and bring it back (`POST /api/v1/tenant/restore`).";
     NotAMember = "not_a_member", 403, "Not a member",
         "You are not, or no longer, a member of this tenant, or there is no such tenant.";
     OtherAddress = "other_address", 403, "Invitation for another address",

@@ -79,6 +79,6 @@ pub use patchable::Patchable;
 pub use request_id::RequestId;
 pub use server::Server;
 pub use services::Services;
-pub use settings::ServerSettings;
+pub use settings::{ServerSettings, TenantsSettings};
 pub use state::AppState;
 pub use validation::Validation;

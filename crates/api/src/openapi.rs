@@ -7,7 +7,7 @@ mod problems;
 
 use domain::{
     InvitationStatus, MembershipStatus, ProjectSort, ProjectStatus, Role, Signup, SubscriptionTier,
-    TenantStatus,
+    TenantStatus, WeekStart,
 };
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use crate::endpoints::{
     account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
     password, projects, resource_versions, resources, roles, session, sessions, step_up, tenant,
-    tenants, users, verification,
+    tenant_end, tenants, users, verification,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -69,6 +69,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tenant::find,
         tenant::update,
         tenant::transfer,
+        tenant_end::delete,
+        tenant_end::restore,
         invitations::list,
         invitations::find,
         invitations::create,
@@ -216,6 +218,10 @@ pub(crate) fn membership_status() -> Schema {
 
 pub(crate) fn signup() -> Schema {
     words(Signup::ALL.iter().map(|signup| signup.as_str()))
+}
+
+pub(crate) fn week_start() -> Schema {
+    words(WeekStart::ALL.iter().map(|day| day.as_str()))
 }
 
 pub(crate) fn subscription_tier() -> Schema {

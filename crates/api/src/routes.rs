@@ -12,7 +12,7 @@ use crate::{
     endpoints::{
         account, api_keys, auth, docs, health, invitation_acceptance, invitations, jwks, mfa,
         my_tenants, password, projects, resource_versions, resources, roles, session, sessions,
-        step_up, tenant, tenants, users, verification,
+        step_up, tenant, tenant_end, tenants, users, verification,
     },
     error::ApiError,
     extract::BodyLimit,
@@ -76,7 +76,11 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/api-keys/{id}")
             .get(api_keys::find)
             .delete(api_keys::delete),
-        at("/api/v1/tenant").get(tenant::find).patch(tenant::update),
+        at("/api/v1/tenant")
+            .get(tenant::find)
+            .patch(tenant::update)
+            .delete(tenant_end::delete),
+        at("/api/v1/tenant/restore").post(tenant_end::restore),
         at("/api/v1/tenant/transfer-ownership").post(tenant::transfer),
         at("/api/v1/projects")
             .get(projects::list)

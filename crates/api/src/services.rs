@@ -42,6 +42,8 @@ pub struct Services {
     pub step_up_max_age_seconds: i32,
     /// How long an invitation is good, in days.
     pub invitation_lifetime_days: u16,
+    /// How many days a deleted tenant can be restored.
+    pub deletion_grace_days: u16,
 }
 
 impl std::fmt::Debug for Services {

@@ -1,4 +1,4 @@
-//! The settings of the HTTP server: section `server`.
+//! The settings of the API: sections `server` and `tenants`.
 
 use serde::Deserialize;
 use std::{
@@ -55,6 +55,23 @@ impl Default for ServerSettings {
             body_timeout_seconds: 30,
             keep_alive_seconds: 75,
             shutdown_timeout_seconds: 20,
+        }
+    }
+}
+
+/// Section `tenants`. Every key may be left out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct TenantsSettings {
+    /// `tenants.deletion_grace_days`: days that its owners can bring back a deleted tenant. After
+    /// them it is erased. At least 1; default 30.
+    pub deletion_grace_days: u16,
+}
+
+impl Default for TenantsSettings {
+    fn default() -> Self {
+        Self {
+            deletion_grace_days: 30,
         }
     }
 }

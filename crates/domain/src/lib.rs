@@ -28,8 +28,10 @@
 
 mod account;
 mod api_key;
+mod branding;
 mod custom_role;
 mod email;
+mod https_url;
 mod ids;
 mod invitation;
 mod mail_kind;
@@ -41,13 +43,16 @@ mod role;
 mod session;
 mod slug;
 mod tenant;
+mod tenant_settings;
 mod text;
 mod words;
 
 pub use account::Account;
 pub use api_key::ApiKey;
+pub use branding::{BrandingPatch, Color, ColorError};
 pub use custom_role::CustomRole;
 pub use email::{Email, EmailError};
+pub use https_url::{HttpsUrl, HttpsUrlError};
 pub use ids::{
     AccountId, ApiKeyId, InvitationId, JobId, MembershipId, ProjectId, ResourceId, RoleId,
     SessionId, TenantId,
@@ -63,7 +68,8 @@ pub use resource_data::{ResourceData, ResourceDataError};
 pub use role::{CustomRoleName, Role, RoleName, RoleNameError};
 pub use session::Session;
 pub use slug::{SlugError, TenantSlug};
-pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantStatus};
+pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantPatch, TenantStatus};
+pub use tenant_settings::{SettingsError, SettingsFault, SettingsPatch, WeekStart};
 pub use text::{
     ApiKeyName, Description, FullName, NamePrefix, ProjectName, ResourceName, ResourceType,
     TenantName, TextError,

@@ -140,9 +140,15 @@ impl TenantMembership {
         }
     }
 
-    /// Can be entered: the membership is active and the tenant is served.
+    /// A session may stand there: the membership is active, and the tenant is served, or is to be
+    /// erased and the account one of its owners, who can bring it back.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.status == MembershipStatus::Active && self.tenant_status == TenantStatus::Active
+        let is_served = match self.tenant_status {
+            TenantStatus::Active => true,
+            TenantStatus::Deleting => self.role == Role::Owner,
+            TenantStatus::Suspended => false,
+        };
+        self.status == MembershipStatus::Active && is_served
     }
 }

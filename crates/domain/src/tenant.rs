@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::words::words;
-use crate::{TenantId, TenantName};
+use crate::{BrandingPatch, SettingsError, SettingsPatch, TenantId, TenantName};
 
 words! {
     /// Whether a tenant is served.
@@ -80,9 +80,26 @@ pub struct Tenant {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Until when it can be restored; `None` while it is not to be erased.
+    pub erase_after: Option<DateTime<Utc>>,
 }
 
-/// What an admin changes of a tenant; what is `None` stays.
+/// What an admin wants to change of a tenant, as it is asked for; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantPatch {
+    /// The company's name.
+    pub name: Option<TenantName>,
+    /// Who may join without an invitation.
+    pub signup: Option<Signup>,
+    /// The e-mail domains that `signup: domain` lets in, lower-case.
+    pub signup_domains: Option<Vec<String>>,
+    /// What shall change in the settings.
+    pub settings: Option<SettingsPatch>,
+    /// What shall change in the looks.
+    pub branding: Option<BrandingPatch>,
+}
+
+/// What changes of a tenant, worked out; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantChanges {
     /// The company's name.
@@ -91,13 +108,38 @@ pub struct TenantChanges {
     pub signup: Option<Signup>,
     /// The e-mail domains that `signup: domain` lets in, lower-case.
     pub signup_domains: Option<Vec<String>>,
+    /// The settings, whole.
+    pub settings: Option<serde_json::Value>,
+    /// The looks, whole.
+    pub branding: Option<serde_json::Value>,
+}
+
+impl TenantPatch {
+    /// The changes that this makes to a tenant.
+    ///
+    /// # Errors
+    /// When all settings together become too large.
+    pub fn onto(self, current: &Tenant) -> Result<TenantChanges, SettingsError> {
+        let settings = self.settings.map(|patch| patch.onto(&current.settings));
+        Ok(TenantChanges {
+            name: self.name,
+            signup: self.signup,
+            signup_domains: self.signup_domains,
+            settings: settings.transpose()?,
+            branding: self.branding.map(|patch| patch.onto(&current.branding)),
+        })
+    }
 }
 
 impl TenantChanges {
     /// Whether nothing is changed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.name.is_none() && self.signup.is_none() && self.signup_domains.is_none()
+        self.name.is_none()
+            && self.signup.is_none()
+            && self.signup_domains.is_none()
+            && self.settings.is_none()
+            && self.branding.is_none()
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) use words;
 mod tests {
     use crate::{
         MailKind, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus,
+        WeekStart,
     };
 
     /// Text and JSON of every variant say the same word, and both lead back to the variant.
@@ -90,7 +91,8 @@ mod tests {
             TenantStatus,
             SubscriptionTier,
             Signup,
-            MembershipStatus
+            MembershipStatus,
+            WeekStart
         );
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use auth::{MailPurpose, MailToken};
 use chrono::{TimeDelta, Utc};
-use domain::{Email, InvitationId, MembershipId, TenantSlug};
+use domain::{Email, InvitationId, MembershipId, Role as MemberRole, TenantSlug};
 use store::{
     ClaimedJob, ClaimedMail, IdentityDb, LinkRules, invitations, memberships, outbox, projects,
     tenants,
@@ -13,7 +13,7 @@ use store::{
 use tenant_db::{Actor, Context, Role, TenantConn, TenantDb};
 
 use crate::backoff;
-use crate::mail::{Letter, Mailer, SendError};
+use crate::mail::{Letter, Mailer, Recipient, SendError};
 use crate::outbox::TenantJob;
 use crate::settings::{JobsSettings, ProjectsSettings};
 
@@ -183,6 +183,22 @@ async fn run_job(bench: &Bench, job: &ClaimedJob) -> Result<(), Failure> {
             mail_invitation(bench, job, context, invitation_id).await
         }
         TenantJob::PurgeProjects {} => purge_projects(bench, job, context).await,
+        TenantJob::MailTenantDeleting {
+            membership_id,
+            erase_after,
+        } => {
+            tell_owner(bench, job, context, membership_id, |to| {
+                Letter::tenant_deleting(to, erase_after, &bench.mailer.links)
+            })
+            .await
+        }
+        TenantJob::MailTenantRestored { membership_id } => {
+            tell_owner(bench, job, context, membership_id, |to| {
+                Letter::tenant_restored(to, &bench.mailer.links)
+            })
+            .await
+        }
+        TenantJob::EraseTenant {} => erase_tenant(bench, job, context).await,
     }
 }
 
@@ -245,6 +261,57 @@ async fn welcome_member(
         bench.mailer.send(&letter).await?;
     }
     Ok(bench.tenants.run(context, outbox::complete).await?)
+}
+
+/// Whoever is no owner any more gets no mail.
+async fn tell_owner(
+    bench: &Bench,
+    job: &ClaimedJob,
+    context: Context,
+    id: MembershipId,
+    letter: impl FnOnce(Recipient) -> Letter,
+) -> Result<(), Failure> {
+    let found = bench
+        .tenants
+        .read(context.clone(), move |conn| {
+            let member = match memberships::find(conn, id) {
+                Err(store::Error::NotFound) => return Ok(None),
+                found => found?,
+            };
+            let slug = tenants::find(conn)?.slug;
+            let is_owner = member.role == MemberRole::Owner;
+            Ok::<_, store::Error>(is_owner.then_some((member.email, slug)))
+        })
+        .await?;
+    if let Some((email, slug)) = found
+        && let (Ok(to), Ok(tenant)) = (Email::parse(&email), TenantSlug::parse(&slug))
+    {
+        let id = job.id.uuid();
+        bench
+            .mailer
+            .send(&letter(Recipient { id, to, tenant }))
+            .await?;
+    }
+    Ok(bench.tenants.run(context, outbox::complete).await?)
+}
+
+/// How many rows of a tenant one transaction erases.
+const ERASE_BATCH: i32 = 1000;
+
+/// What one attempt has no time for, the next one goes on with. The job goes with its tenant.
+async fn erase_tenant(bench: &Bench, job: &ClaimedJob, context: Context) -> Result<(), Failure> {
+    let tenant_id = job.tenant.to_string();
+    loop {
+        let work = |conn: &mut TenantConn<'_>| tenants::purge(conn, ERASE_BATCH);
+        let purged = bench.tenants.run(context.clone(), work).await?;
+        log::info!(tenant_id, purged; "rows of a deleted tenant were erased");
+        if purged < i64::from(ERASE_BATCH) {
+            break;
+        }
+    }
+    let is_erased = bench.identity.erase_tenant(job.tenant).await?;
+    log::info!(tenant_id, is_erased; "a deleted tenant was erased");
+    Ok(())
 }
 
 /// How many projects one transaction erases: each may hold many resources.

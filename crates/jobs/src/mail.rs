@@ -4,6 +4,6 @@ mod file;
 mod letter;
 mod mailer;
 
-pub(crate) use self::letter::Letter;
+pub(crate) use self::letter::{Letter, Recipient};
 pub(crate) use self::mailer::SendError;
 pub use self::mailer::{Mailer, MailerError};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use domain::{InvitationId, JobId, MembershipId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,8 +10,8 @@ use store::outbox;
 use tenant_db::{TenantConn, diesel};
 use tokio::sync::Notify;
 
-/// Something that is done for a tenant, at least once. It carries ids only: a job rests in the
-/// database, a secret does not.
+/// Something that is done for a tenant, at least once. It carries ids, and no secret: a job rests in
+/// the database, a secret does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "payload", rename_all = "snake_case")]
 pub enum TenantJob {
@@ -26,12 +27,32 @@ pub enum TenantJob {
     },
     /// Erases the projects that were deleted long ago.
     PurgeProjects {},
+    /// Tells an owner that the tenant is to be erased.
+    MailTenantDeleting {
+        /// Who.
+        membership_id: MembershipId,
+        /// Until when the tenant can be restored.
+        erase_after: DateTime<Utc>,
+    },
+    /// Tells an owner that the tenant was brought back.
+    MailTenantRestored {
+        /// Who.
+        membership_id: MembershipId,
+    },
+    /// Erases the tenant, whose grace is over.
+    EraseTenant {},
 }
 
 impl TenantJob {
     /// What this worker can do. The rest waits for a newer one.
-    pub(crate) const KINDS: &'static [&'static str] =
-        &["welcome_member", "mail_invitation", "purge_projects"];
+    pub(crate) const KINDS: &'static [&'static str] = &[
+        "welcome_member",
+        "mail_invitation",
+        "purge_projects",
+        "mail_tenant_deleting",
+        "mail_tenant_restored",
+        "erase_tenant",
+    ];
 
     pub(crate) fn parse(kind: &str, payload: &Value) -> Result<Self, serde_json::Error> {
         serde_json::from_value(json!({ "kind": kind, "payload": payload }))
@@ -81,6 +102,12 @@ mod tests {
             TenantJob::WelcomeMember { membership_id },
             TenantJob::MailInvitation { invitation_id },
             TenantJob::PurgeProjects {},
+            TenantJob::MailTenantDeleting {
+                membership_id,
+                erase_after: Utc::now(),
+            },
+            TenantJob::MailTenantRestored { membership_id },
+            TenantJob::EraseTenant {},
         ];
         assert_eq!(jobs.len(), TenantJob::KINDS.len());
         for job in jobs {
@@ -89,6 +116,9 @@ mod tests {
             assert!(TenantJob::KINDS.contains(&kind), "{kind}");
             assert_eq!(TenantJob::parse(kind, &written["payload"]).unwrap(), job);
         }
+        // As the database writes a time.
+        let payload = json!({ "membership_id": membership_id, "erase_after": "2026-01-31T09:30:00.123456+02:00" });
+        assert!(TenantJob::parse("mail_tenant_deleting", &payload).is_ok());
         assert!(TenantJob::parse("unheard_of", &json!({})).is_err());
         assert!(TenantJob::parse("welcome_member", &json!({})).is_err());
     }

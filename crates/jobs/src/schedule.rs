@@ -8,10 +8,11 @@ use store::{Chore, Next};
 use crate::attempt::Bench;
 
 /// What runs, and how often.
-const SCHEDULE: [(Chore, Duration); 3] = [
+const SCHEDULE: [(Chore, Duration); 4] = [
     (Chore::ForgetSessions, HOUR),
     (Chore::ForgetJobs, HOUR),
     (Chore::PurgeProjects, HOUR),
+    (Chore::EraseTenants, HOUR),
 ];
 
 const HOUR: Duration = Duration::from_secs(60 * 60);

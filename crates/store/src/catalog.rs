@@ -68,6 +68,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121001400_operations/up.sql"),
         include_str!("../../../migrations/20261121002000_resources/up.sql"),
         include_str!("../../../migrations/20261121002100_projects_in_full/up.sql"),
+        include_str!("../../../migrations/20261121002400_tenant_deletion/up.sql"),
     ]
 }
 
@@ -89,7 +90,7 @@ fn tenant_tables() -> Vec<TenantTable> {
             ])
             .spanning_indexes(&["tenants_slug_key", "tenants_subdomain_key"])
             .grant(
-                "SELECT, INSERT, UPDATE (status, subscription_tier, rate_limit_per_minute, rate_limit_burst, updated_at)",
+                "SELECT, INSERT, DELETE, UPDATE (status, erase_after, subscription_tier, rate_limit_per_minute, rate_limit_burst, updated_at)",
                 DIRECTORY,
             ),
         // The door that lists a person's tenants knows the account only; no tenant writes
@@ -109,7 +110,7 @@ fn tenant_tables() -> Vec<TenantTable> {
             .spanning_indexes(&["memberships_account_idx"])
             .global_references(&["memberships_account_id_fkey"])
             .grant(
-                "SELECT, INSERT, UPDATE (account_id, full_name, role, custom_role_id, role_version, status, removed_at, updated_at)",
+                "SELECT, INSERT, DELETE, UPDATE (account_id, full_name, role, custom_role_id, role_version, status, removed_at, updated_at)",
                 DIRECTORY,
             ),
         TenantTable::new("public.roles")
@@ -123,7 +124,7 @@ fn tenant_tables() -> Vec<TenantTable> {
             .door(DIRECTORY)
             .commands(&["select", "insert", "delete"])
             .spanning_indexes(&["api_keys_prefix_idx"])
-            .grant("SELECT, UPDATE (last_used_at)", DIRECTORY),
+            .grant("SELECT, DELETE, UPDATE (last_used_at)", DIRECTORY),
         // Views are counted, and purges asked for and done, by doors.
         TenantTable::new("public.projects")
             .door(DIRECTORY)
@@ -146,13 +147,18 @@ fn tenant_tables() -> Vec<TenantTable> {
             .door(DIRECTORY)
             .commands(&["select", "update"])
             .update_columns(&["issue", "expires_at"])
-            .grant("SELECT, INSERT, UPDATE (issue, hash, expires_at, accepted_at)", DIRECTORY),
-        TenantTable::new("public.resources").update_columns(&["name", "type", "data"]),
+            .grant("SELECT, INSERT, DELETE, UPDATE (issue, hash, expires_at, accepted_at)", DIRECTORY),
+        TenantTable::new("public.resources")
+            .update_columns(&["name", "type", "data"])
+            .grant("DELETE, SELECT (tenant_id, id)", DIRECTORY),
         // Written by the trigger on resources alone, which is the door's.
         TenantTable::new("public.resource_versions")
             .door(DIRECTORY)
             .commands(&["select"])
-            .grant("INSERT", DIRECTORY),
+            .grant(
+                "INSERT, DELETE, SELECT (tenant_id, resource_id, version)",
+                DIRECTORY,
+            ),
         // Workers look for what is due in all tenants.
         TenantTable::new("public.jobs")
             .write_role(Role::Owner)
@@ -175,7 +181,7 @@ fn tables() -> Vec<Table> {
             .grant("SELECT", OPS),
         Table::new("public.accounts", OWNER)
             .grant(
-                "SELECT, INSERT, UPDATE (email, full_name, removed_at, updated_at)",
+                "SELECT, INSERT, DELETE, UPDATE (email, full_name, removed_at, updated_at)",
                 DIRECTORY,
             )
             .grant(
@@ -195,7 +201,7 @@ fn tables() -> Vec<Table> {
                 AUTH,
             )
             .grant(
-                "SELECT (id, account_id, revoked_at, authenticated_at), UPDATE (revoked_at)",
+                "SELECT (id, account_id, tenant_id, revoked_at, authenticated_at), UPDATE (tenant_id, revoked_at)",
                 DIRECTORY,
             ),
         Table::new("public.refresh_tokens", OWNER)
@@ -214,11 +220,13 @@ fn tables() -> Vec<Table> {
                 "SELECT, INSERT, DELETE, UPDATE (issue, hash, expires_at, used_at)",
                 AUTH,
             ),
-        Table::new("public.account_mails", OWNER).grant(
-            "SELECT, INSERT, DELETE, UPDATE (token_id, issue, status, due_at, attempts, worker, \
-             last_error, finished_at)",
-            AUTH,
-        ),
+        Table::new("public.account_mails", OWNER)
+            .grant(
+                "SELECT, INSERT, DELETE, UPDATE (token_id, issue, status, due_at, attempts, worker, \
+                 last_error, finished_at)",
+                AUTH,
+            )
+            .grant("DELETE, SELECT (tenant_slug)", DIRECTORY),
         Table::new("public.schedule", OWNER)
             .grant("SELECT, INSERT, UPDATE (last_run_at, runs)", AUTH),
         Table::new("tenancy.job", TENANCY),
@@ -234,7 +242,7 @@ fn functions() -> Vec<Function> {
         Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
             TENANCY,
-            "2510ccbb4ee9ace8381945b4bce9219fe252b2f2936aead23d798e17e0c63ece",
+            "9534cef24f635cec3d910dcb451ec5e66a0129b1333a27153064df0a9b9f9a0b",
         ),
         Function::definer(
             "tenancy.copy_tenant()",
@@ -335,7 +343,7 @@ fn functions() -> Vec<Function> {
         Function::definer(
             "directory.tenant_of(uuid,uuid)",
             DIRECTORY,
-            "f58fce2ba9535c5d0d0acad00562f846c444c7fd1010e97d641343e6181655fe",
+            "335b2475cd2818b788905e1aa5eb50780d90aafb11e1d07b6682ddb8f79ad6ad",
         )
         .callers(&[AUTH]),
         Function::invoker(
@@ -346,7 +354,7 @@ fn functions() -> Vec<Function> {
         Function::definer(
             "directory.tenants(text)",
             DIRECTORY,
-            "92a4133262da2c1f23824f74d76c6ec2edb49bd7e1297c91a74c2a760ff52263",
+            "eca64bad548af0402e1d3ae6313f7dcccb6305418b67ebf3a07de18e66fc1562",
         )
         .callers(&[OPS]),
         Function::definer(
@@ -388,12 +396,12 @@ fn functions() -> Vec<Function> {
         Function::invoker(
             "tenancy.authorize_job(uuid,text,text,integer)",
             TENANCY,
-            "ad062fe49801a789cd943f033e1a735576c3d8a15b5dc55e78b5f5359aeb3c5f",
+            "661f6abcdde34db1e79649a646e176d57f18d46774df390183b31b989926825a",
         ),
         Function::definer(
             "tenancy.copy_job()",
             TENANCY,
-            "886544f8eb41a2754ce568ae65ec754807501ef41010d31c7976f44878ee966a",
+            "28f080cdffe5fca9c85b80466bbaa5f26a2ea7ecdd9fc02ee230e410f1d7004d",
         )
         .callers(&[OWNER]),
         Function::definer(
@@ -411,7 +419,7 @@ fn functions() -> Vec<Function> {
         Function::definer(
             "directory.claim_jobs(uuid,text[],integer,integer,integer)",
             DIRECTORY,
-            "9cee9bb4b1a9468329228a3cfcee7a9be3c31c1262009a7acaa4da95bac79691",
+            "3a22418bf8b030a519a3a662bc0b74fdfd26a283eaa8e7ebb7cdad0810ace530",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -447,7 +455,7 @@ fn functions() -> Vec<Function> {
         Function::invoker(
             "tenancy.authorize_key(uuid,text,text,integer)",
             TENANCY,
-            "e757182f35035d1330dbd8303f5ebca7b051c109b5da2b22062ba78fe647531f",
+            "2ed3b7253f6232e110741c32635e6412fe97f815a81b82c1d56a3b4102f3f3b0",
         ),
         Function::definer(
             "tenancy.copy_key()",
@@ -526,6 +534,58 @@ fn functions() -> Vec<Function> {
             "c525cca02e96edd2a61220f4c374838e6f5fd93626999288bf54e433c981409f",
         )
         .callers(&[APP]),
+        Function::inline(
+            "tenancy.works_in(text,text)",
+            TENANCY,
+            "fc1cf9a284d31d2d60b362d014f45975650faebd2997fe14050c177ea1822410",
+        )
+        .callers(&[DIRECTORY]),
+        Function::invoker(
+            "tenancy.refuse_tenant(text)",
+            TENANCY,
+            "d5d825cbf39212636d9e56f0617ec4c20f2a847a345430a9bfe226f8b179a321",
+        ),
+        Function::invoker(
+            "directory.tell_owners(uuid,text,jsonb)",
+            DIRECTORY,
+            "b64bbb24fb256006d62bab602826a2a5e30c6bb27cc4191152c14eaf14c0cc37",
+        ),
+        Function::definer(
+            "directory.delete_tenant(integer)",
+            DIRECTORY,
+            "dd9691c9473af288e6fb8723540aa1213d0c502783332fcb93cbba196d711f0d",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.restore_tenant(uuid,uuid)",
+            DIRECTORY,
+            "e1a9d589e1f174d50ad9cd82596b05def8852d85d802ab83e03115a26bd9fbb8",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.enqueue_erasures(integer)",
+            DIRECTORY,
+            "6c945784d37a0ac2e22e8b8050cffa57830443a0e2462068485e7c108f5ca923",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.purge_tenant(integer)",
+            DIRECTORY,
+            "031328c27f53fecfab2550520e54da746980dae9061e6a2c4cc2e51d5d79af81",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.erase_tenant(uuid)",
+            DIRECTORY,
+            "361cd77427f9402a2ba41291c5fa39395b7621aab219553dec9abc121a9d1fb2",
+        )
+        .callers(&[AUTH, OPS]),
+        Function::definer(
+            "directory.condemn_tenant(text)",
+            DIRECTORY,
+            "12ebf3db551fca5f22a758e55f33f96f48c217f860697110a7647634feafa319",
+        )
+        .callers(&[OPS]),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,

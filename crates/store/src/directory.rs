@@ -96,6 +96,46 @@ pub(crate) fn tenant_of(
         .try_into()
 }
 
+/// Brings back a tenant that this owner stands in. `false`: it was not to be erased.
+///
+/// # Errors
+/// [`tenant_db::Error::TenantDeleting`] when its grace is over,
+/// [`tenant_db::Error::TenantSuspended`]; [`tenant_db::Error::NotAMember`] and
+/// [`tenant_db::Error::Stale`] for whoever is no owner any more.
+pub(crate) fn restore_tenant(
+    conn: &mut PgConnection,
+    account: AccountId,
+    tenant: TenantId,
+) -> Result<bool, Error> {
+    let restored = diesel::sql_query("SELECT directory.restore_tenant($1, $2) AS done")
+        .bind::<SqlUuid, _>(account.uuid())
+        .bind::<SqlUuid, _>(tenant.uuid())
+        .get_result::<DoneRow>(conn)?;
+    Ok(restored.done)
+}
+
+/// Asks tenants whose grace is over to erase themselves. Answers how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn enqueue_erasures(conn: &mut PgConnection, most: i32) -> Result<i64, Error> {
+    let asked: PurgedRow = diesel::sql_query("SELECT directory.enqueue_erasures($1) AS jobs")
+        .bind::<Integer, _>(most)
+        .get_result(conn)?;
+    Ok(asked.jobs)
+}
+
+/// Erases a tenant whose grace is over, with all that is left of it. `false`: there is none.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn erase_tenant(conn: &mut PgConnection, tenant: TenantId) -> Result<bool, Error> {
+    let erased = diesel::sql_query("SELECT directory.erase_tenant($1) AS done")
+        .bind::<SqlUuid, _>(tenant.uuid())
+        .get_result::<DoneRow>(conn)?;
+    Ok(erased.done)
+}
+
 /// Ends an account, its memberships and its sessions.
 ///
 /// # Errors
@@ -259,6 +299,12 @@ impl From<ClaimedRow> for ClaimedJob {
 struct FailedRow {
     #[diesel(sql_type = Bool)]
     was_last: bool,
+}
+
+#[derive(QueryableByName)]
+struct DoneRow {
+    #[diesel(sql_type = Bool)]
+    done: bool,
 }
 
 #[derive(QueryableByName)]

@@ -13,8 +13,8 @@ pub enum Error {
     /// The row exists, and whoever asks may not do this to it.
     #[error("not allowed")]
     NotAllowed,
-    /// Only a deleted project is restored.
-    #[error("the project is not deleted")]
+    /// Only what is deleted is restored.
+    #[error("it is not deleted")]
     NotDeleted,
     /// A tenant keeps at least one active owner, and this is the last one.
     #[error("the last owner of a tenant cannot go")]
@@ -117,6 +117,10 @@ impl From<tenant_db::Error> for Error {
                 Some("memberships_custom_role_fkey") => Self::RoleInUse,
                 // The project went for good while something was made in it.
                 Some("resources_project_fkey") => Self::NotFound,
+                // The tenant itself did.
+                Some(key) if key.ends_with("_tenant_id_fkey") => {
+                    Self::Database(tenant_db::Error::NotAMember)
+                }
                 _ => Self::Database(error),
             },
             _ => Self::Database(error),

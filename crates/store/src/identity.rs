@@ -10,6 +10,7 @@ mod mfa;
 mod proof;
 mod queue;
 mod session;
+mod tenant_end;
 mod views;
 
 pub use self::account::{Caller, Slug};

@@ -51,6 +51,9 @@ pub struct TenantSummary {
     /// When it was made.
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
+    /// Until when its owners can restore it; `None` while it is not to be erased.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub erase_after: Option<DateTime<Utc>>,
 }
 
 /// What an address has become.
@@ -200,6 +203,26 @@ impl OpsDb {
         })
     }
 
+    /// Erases a tenant at once, whatever its grace, with all that is in it: first it is closed for
+    /// everybody, then it goes, in a transaction each. Broken off in between, a worker ends it.
+    /// Answers what it was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn erase(&mut self, slug: &TenantSlug) -> Result<TenantSummary, Error> {
+        let tenant = self.find_tenant(slug)?;
+        let condemned: CondemnedRow =
+            diesel::sql_query("SELECT directory.condemn_tenant($1) AS id")
+                .bind::<Text, _>(slug.as_str())
+                .get_result(&mut self.conn)?;
+        let id = condemned.id.ok_or(Error::NotFound)?;
+        // False: a worker was faster.
+        diesel::sql_query("SELECT directory.erase_tenant($1) AS done")
+            .bind::<SqlUuid, _>(id)
+            .get_result::<Done>(&mut self.conn)?;
+        Ok(tenant)
+    }
+
     /// Makes the personal account with this address an operator of the platform; `false`: there
     /// is no such account.
     ///
@@ -211,6 +234,12 @@ impl OpsDb {
             .get_result::<Done>(&mut self.conn)?;
         Ok(added.done)
     }
+}
+
+#[derive(QueryableByName)]
+struct CondemnedRow {
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    id: Option<Uuid>,
 }
 
 #[derive(QueryableByName)]

@@ -250,6 +250,7 @@ diesel::table! {
         branding -> Jsonb,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        erase_after -> Nullable<Timestamptz>,
     }
 }
 

@@ -1,13 +1,26 @@
 //! The tenant's own row, inside its context: the only one that it sees.
 
 use chrono::{DateTime, Utc};
+use diesel::declare_sql_function;
 use diesel::prelude::*;
+use diesel::sql_types;
 use domain::{Tenant, TenantChanges};
 use tenant_db::TenantConn;
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
 use crate::schema::tenants;
+
+#[declare_sql_function]
+extern "SQL" {
+    /// The door by which an owner ends the tenant; see the migration `tenant_deletion`.
+    #[sql_name = "directory.delete_tenant"]
+    fn delete_tenant(grace_days: sql_types::Integer) -> sql_types::Bool;
+
+    /// The door that erases what is in a tenant whose grace is over.
+    #[sql_name = "directory.purge_tenant"]
+    fn purge_tenant(most: sql_types::Integer) -> sql_types::BigInt;
+}
 
 /// The tenant of this transaction.
 ///
@@ -17,6 +30,19 @@ pub fn find(conn: &mut TenantConn<'_>) -> Result<Tenant, Error> {
     tenants::table
         .find(conn.tenant())
         .select(Row::as_select())
+        .first(conn)?
+        .try_into()
+}
+
+/// The tenant of this transaction, which nobody else changes until it ends.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn lock(conn: &mut TenantConn<'_>) -> Result<Tenant, Error> {
+    tenants::table
+        .find(conn.tenant())
+        .select(Row::as_select())
+        .for_no_key_update()
         .first(conn)?
         .try_into()
 }
@@ -36,12 +62,34 @@ pub fn update(conn: &mut TenantConn<'_>, changes: &TenantChanges) -> Result<Tena
                 name: changes.name.as_ref().map(|name| name.as_str()),
                 signup: changes.signup.map(domain::Signup::as_str),
                 signup_domains: changes.signup_domains.as_deref(),
+                settings: changes.settings.as_ref(),
+                branding: changes.branding.as_ref(),
             },
             tenants::updated_at.eq(diesel::dsl::now),
         ))
         .returning(Row::as_returning())
         .get_result(conn)?
         .try_into()
+}
+
+/// The tenant of this transaction is to be erased after so many days, at least one. From the next
+/// transaction on nobody works in it; its owners are told by mail. `false`: that was asked for
+/// before, and stays as it was.
+///
+/// # Errors
+/// [`tenant_db::Error::RoleMayNotWrite`] for anybody but an owner in person.
+pub fn delete(conn: &mut TenantConn<'_>, grace_days: i32) -> Result<bool, Error> {
+    Ok(diesel::select(delete_tenant(grace_days)).get_result(conn)?)
+}
+
+/// Erases at most `most` rows of the tenant of this transaction, whose grace is over. Answers how
+/// many; when they are fewer, only [`IdentityDb::erase_tenant`](crate::IdentityDb::erase_tenant) is
+/// left to be done.
+///
+/// # Errors
+/// [`tenant_db::Error::Stale`] for whoever is no job, and while the tenant can be restored.
+pub fn purge(conn: &mut TenantConn<'_>, most: i32) -> Result<i64, Error> {
+    Ok(diesel::select(purge_tenant(most)).get_result(conn)?)
 }
 
 #[derive(Queryable, QueryableByName, Selectable)]
@@ -61,6 +109,7 @@ pub(crate) struct Row {
     branding: serde_json::Value,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    erase_after: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for Tenant {
@@ -82,6 +131,7 @@ impl TryFrom<Row> for Tenant {
             branding: row.branding,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            erase_after: row.erase_after,
         })
     }
 }
@@ -92,4 +142,6 @@ struct Changes<'a> {
     name: Option<&'a str>,
     signup: Option<&'a str>,
     signup_domains: Option<&'a [String]>,
+    settings: Option<&'a serde_json::Value>,
+    branding: Option<&'a serde_json::Value>,
 }

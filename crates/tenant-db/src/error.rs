@@ -16,7 +16,7 @@ pub enum Error {
     /// than ten seconds off, or forgery. Counted as a violation.
     #[error("the seal was refused")]
     SealRefused(#[source] DieselError),
-    /// TN003: the tenant is suspended or being deleted.
+    /// TN003: the tenant is suspended.
     #[error("the tenant is suspended")]
     TenantSuspended,
     /// TN004: the session that the context names has ended.
@@ -37,6 +37,9 @@ pub enum Error {
     /// TN009: the key that the context names is not good, or not any more.
     #[error("the key was refused")]
     KeyRefused,
+    /// TN010: the tenant is about to be erased.
+    #[error("the tenant is about to be erased")]
+    TenantDeleting,
     /// A row for another tenant was refused by Row-Level Security: a defect of the caller,
     /// counted as a violation.
     #[error("a row of another tenant was refused")]
@@ -109,6 +112,7 @@ impl From<DieselError> for Error {
             Some("TN007") => Self::NotAMember,
             Some("TN008") => Self::RoleMayNotWrite,
             Some("TN009") => Self::KeyRefused,
+            Some("TN010") => Self::TenantDeleting,
             // Diesel shows neither 42501 nor 57014; `verify` checks lc_messages.
             _ if info.message().contains("row-level security policy") => Self::Violation(error),
             _ if info.message().starts_with("canceling statement due to") => Self::Timeout(error),

@@ -95,7 +95,10 @@ fn writes(project: &str) -> Vec<(Method, String, Value)> {
         (
             patch.clone(),
             "/api/v1/tenant".to_owned(),
-            json!({ "name": "X", "signup": "closed", "signup_domains": ["x.example"] }),
+            json!({ "name": "X", "signup": "closed", "signup_domains": ["x.example"],
+                "settings": { "locale": "en", "timezone": "UTC", "week_starts_on": "monday", "x": { "y": [1] } },
+                "branding": { "logo_url": "https://x.example/", "icon_url": null, "primary_color": "#123456",
+                    "accent_color": null, "support_email": "x@x.example", "support_url": null } }),
         ),
         (
             post.clone(),

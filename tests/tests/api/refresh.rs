@@ -346,8 +346,12 @@ async fn a_session_whose_tenant_is_closed_to_it_stands_in_none() {
         .expect(201);
     let member =
         |assignment: &str| format!("UPDATE memberships SET {assignment} WHERE email = '{email}'");
-    let tenant =
-        |status: &str| format!("UPDATE tenants SET status = '{status}' WHERE slug = 'acme-corp'");
+    let tenant = |status: &str| {
+        format!(
+            "UPDATE tenants SET status = '{status}', erase_after = CASE '{status}' WHEN 'deleting' THEN now() END
+             WHERE slug = 'acme-corp'"
+        )
+    };
     for (close, open) in [
         (member("status = 'suspended'"), member("status = 'active'")),
         (member("removed_at = now()"), member("removed_at = NULL")),

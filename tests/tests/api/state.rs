@@ -85,7 +85,11 @@ pub(crate) fn rows_of(app: &TestApp, slug: &str) -> String {
 pub(crate) fn set_tenant_status(app: &TestApp, slug: &str, status: &str) {
     change(
         app,
-        &format!("UPDATE tenants SET status = '{status}' WHERE slug = '{slug}'"),
+        &format!(
+            "UPDATE tenants SET status = '{status}',
+                 erase_after = CASE WHEN '{status}' = 'deleting' THEN now() + interval '30 days' END
+             WHERE slug = '{slug}'"
+        ),
     );
 }
 

@@ -39,6 +39,7 @@ fn guarded() -> Vec<(Method, &'static str, Option<Value>)> {
         (Method::POST, TRANSFER, Some(json!({ "user_id": id }))),
         (Method::POST, MFA, None),
         (Method::DELETE, MFA, None),
+        (Method::DELETE, "/api/v1/tenant", None),
     ]
 }
 

@@ -172,5 +172,20 @@ async fn the_life_of_a_company() {
             .await
             .expect(200),
     );
-    tell("Cleo deletes Rocket by mistake, and brings it back. Acme goes on.");
+    tell("Cleo deletes Rocket by mistake, and brings it back.");
+
+    let deleted = cleo.delete("/api/v1/tenant").await.expect(202).json();
+    assert_eq!(deleted["status"], "deleting");
+    let closed = ben.caller.get(PROJECTS).await;
+    drop(closed.problem(403, "tenant_deleting"));
+    drop(cleo.get(PROJECTS).await.problem(403, "tenant_deleting"));
+    let mail = app.mail_to("cleo@home.example", 2).await;
+    assert_eq!(mail.subject, "Your company is to be deleted");
+    tell(
+        "Cleo is tired and deletes Acme. Nobody can work there any more, and a mail tells her so.",
+    );
+    let restored = cleo.post("/api/v1/tenant/restore", json!({})).await;
+    assert_eq!(restored.expect(200).json()["status"], "active");
+    drop(ben.caller.get(&rocket).await.expect(200));
+    tell("She sleeps over it and brings Acme back, with Rocket and all. Acme goes on.");
 }

@@ -13,6 +13,7 @@ async fn every_member_reads_the_own_tenant_whole() {
         "is_active": true, "status": "active", "subscription_tier": "free",
         "rate_limit_per_minute": null, "rate_limit_burst": null, "signup": "closed", "signup_domains": [],
         "settings": {}, "branding": {}, "created_at": tenant["created_at"], "updated_at": tenant["updated_at"],
+        "erase_after": null,
     });
     assert_eq!(tenant, expected);
     assert_eq!(

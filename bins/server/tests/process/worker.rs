@@ -156,6 +156,53 @@ fn no_kill_loses_a_job_and_only_what_was_under_way_is_done_twice() {
 }
 
 #[test]
+fn an_erasure_that_is_killed_in_its_midst_is_finished_by_the_next_worker() {
+    let shop = Workshop::new();
+    shop.fill(1);
+    // More resources than one transaction erases, and projects behind them.
+    shop.change(
+        "DELETE FROM jobs; DELETE FROM account_mails;
+         UPDATE tenants SET status = 'deleting', erase_after = now();
+         INSERT INTO projects (tenant_id, id, name, owner_id)
+             SELECT tenant_id, gen_random_uuid(), 'Atlas', id FROM memberships;
+         INSERT INTO resources (tenant_id, id, project_id, name, created_by)
+             SELECT tenant_id, gen_random_uuid(), id, 'Sheet', owner_id FROM projects, generate_series(1, 1500)",
+    );
+    let mut in_the_way = shop.database.superuser();
+    in_the_way
+        .batch_execute("BEGIN; SELECT FROM projects FOR UPDATE")
+        .unwrap();
+    let mut worker = shop.worker(None);
+    eventually("one batch is gone", || {
+        (shop.count("resources") == 500).then_some(())
+    });
+    worker.signal(Signal::SIGKILL);
+    eventually("the worker is dead", || worker.ended());
+    in_the_way.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(shop.count("resources"), 500);
+    assert_eq!(shop.count("projects"), 1);
+    assert_eq!(shop.count("tenants"), 1);
+
+    let mut worker = shop.worker(None);
+    eventually("all is erased", || {
+        (shop.count("tenants") == 0).then_some(())
+    });
+    worker.signal(Signal::SIGTERM);
+    assert_eq!(eventually("it stops", || worker.ended()).code(), Some(0));
+    for table in [
+        "resources",
+        "projects",
+        "memberships",
+        "jobs",
+        "tenancy.tenant",
+        "tenancy.job",
+    ] {
+        assert_eq!(shop.count(table), 0, "{table}");
+    }
+    assert_eq!(shop.count("accounts"), 1);
+}
+
+#[test]
 fn a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish() {
     let shop = Workshop::new();
     shop.fill(1);

@@ -295,8 +295,11 @@ fn standing(
                 .iter()
                 .find(|membership| membership.slug == slug.as_str() && is_active(membership))
                 .ok_or(ApiError::InvalidCredentials)?;
-            if named.tenant_status != TenantStatus::Active {
-                return Err(ApiError::TenantSuspended);
+            if !named.is_open() {
+                return Err(match named.tenant_status {
+                    TenantStatus::Deleting => ApiError::TenantDeleting,
+                    TenantStatus::Active | TenantStatus::Suspended => ApiError::TenantSuspended,
+                });
             }
             Ok(Some(named.tenant_id))
         }

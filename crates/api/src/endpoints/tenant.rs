@@ -3,17 +3,19 @@
 use actix_web::web::{Data, Json};
 use chrono::{DateTime, Utc};
 use domain::{
-    Email, MembershipId, Signup, SubscriptionTier, Tenant, TenantChanges, TenantId, TenantName,
-    TenantStatus,
+    Email, MembershipId, SettingsError, SettingsPatch, Signup, SubscriptionTier, Tenant, TenantId,
+    TenantName, TenantPatch, TenantStatus,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::convert::Infallible;
 use store::{memberships, tenants};
 use utoipa::ToSchema;
 
+use super::branding::{self, BrandingView, PatchBranding};
 use crate::{
     authenticate::Authorized,
-    error::ApiError,
+    error::{ApiError, FieldErrorCode},
     extract::{Body, Patch},
     openapi::{TenantProblems, TransferProblems, UpdateTenantProblems},
     patchable::Patchable,
@@ -52,12 +54,31 @@ pub(crate) struct TenantView {
     signup: Signup,
     #[schema(example = json!(["acme.example"]))]
     signup_domains: Vec<String>,
-    #[schema(value_type = Object)]
-    settings: serde_json::Value,
-    #[schema(value_type = Object)]
-    branding: serde_json::Value,
+    #[schema(value_type = TenantSettings)]
+    settings: Value,
+    #[schema(value_type = BrandingView)]
+    branding: Value,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    /// With status `deleting`: until when its owners can restore it. Later all of it is erased.
+    #[schema(required)]
+    erase_after: Option<DateTime<Utc>>,
+}
+
+/// A tenant's own settings: those below, and any others that a front end wants to keep, under names
+/// of `a-z`, then up to 63 of `a-z0-9_`. All together have at most 16,384 bytes as compact JSON and 8
+/// levels, without control characters.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what domain::SettingsPatch checks")]
+struct TenantSettings {
+    /// A language tag (RFC 5646) of language, script and region.
+    #[schema(nullable = false, example = "en-GB")]
+    locale: Option<String>,
+    /// Of the IANA database.
+    #[schema(nullable = false, example = "Europe/Berlin")]
+    timezone: Option<String>,
+    #[schema(schema_with = crate::openapi::week_start, required = false)]
+    week_starts_on: Option<String>,
 }
 
 impl From<Tenant> for TenantView {
@@ -78,6 +99,7 @@ impl From<Tenant> for TenantView {
             branding: tenant.branding,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,
+            erase_after: tenant.erase_after,
         }
     }
 }
@@ -96,9 +118,16 @@ pub(crate) struct PatchTenant {
     #[serde(default)]
     #[schema(value_type = Vec<String>, required = false, max_items = 50, example = json!(["acme.example"]))]
     signup_domains: Patchable<Vec<String>>,
+    /// As in the answer, merged with what is there: what is `null` is removed, what is not named stays.
+    #[serde(default)]
+    #[schema(value_type = Object, required = false, example = json!({ "timezone": "Europe/Berlin", "theme": null }))]
+    settings: Patchable<Map<String, Value>>,
+    #[serde(default)]
+    #[schema(value_type = PatchBranding, required = false)]
+    branding: Patchable<PatchBranding>,
 }
 
-impl TryFrom<PatchTenant> for TenantChanges {
+impl TryFrom<PatchTenant> for TenantPatch {
     type Error = ApiError;
 
     fn try_from(body: PatchTenant) -> Result<Self, ApiError> {
@@ -106,14 +135,41 @@ impl TryFrom<PatchTenant> for TenantChanges {
         let name = v.change("/name", body.name, |text| TenantName::parse(&text));
         let signup = v.change("/signup", body.signup, Ok::<_, Infallible>);
         let signup_domains = v.change("/signup_domains", body.signup_domains, domains);
+        let settings = v.change("/settings", body.settings, Ok::<_, Infallible>);
+        let settings = settings.map(|patch| patch.map(|patch| settings_patch(&mut v, patch)));
+        let branding = v.change("/branding", body.branding, Ok::<_, Infallible>);
+        let branding = branding.map(|patch| patch.map(|patch| branding::parse(&mut v, patch)));
         v.finish(|| {
             Some(Self {
                 name: name?,
                 signup: signup?,
                 signup_domains: signup_domains?,
+                settings: all_or_none(settings?)?,
+                branding: all_or_none(branding?)?,
             })
         })
     }
+}
+
+/// `None` for what was refused.
+fn all_or_none<T>(field: Option<Option<T>>) -> Option<Option<T>> {
+    match field {
+        Some(parsed) => parsed.map(Some),
+        None => Some(None),
+    }
+}
+
+fn settings_patch(v: &mut Validation, patch: Map<String, Value>) -> Option<SettingsPatch> {
+    let refuse = |faults: Vec<domain::SettingsFault>| {
+        for fault in faults {
+            let code = match fault.error {
+                SettingsError::NoText => FieldErrorCode::WrongType,
+                _ => FieldErrorCode::Invalid,
+            };
+            v.refuse(&format!("/settings{}", fault.pointer), code, fault.error);
+        }
+    };
+    SettingsPatch::parse(patch).map_err(refuse).ok()
 }
 
 /// A domain is what may stand behind an address's @.
@@ -129,7 +185,7 @@ fn domains(domains: Vec<String>) -> Result<Vec<String>, String> {
     domains.into_iter().map(parse).collect()
 }
 
-/// The tenant that the token names.
+/// The tenant that the token names. One that is to be erased is shown to its owners only.
 #[utoipa::path(
     get, path = "/api/v1/tenant", tag = "tenant", operation_id = "get_tenant", security(("bearer" = [])),
     responses((status = 200, body = TenantView), TenantProblems),
@@ -138,16 +194,22 @@ pub(crate) async fn find(
     caller: Authorized<require::TenantRead>,
     services: Data<Services>,
 ) -> Result<Json<TenantView>, ApiError> {
-    let tenant = services
+    let found = services
         .tenants
         .read(caller.context(), |conn| {
             Ok::<_, ApiError>(tenants::find(conn)?)
         })
-        .await?;
+        .await;
+    let tenant = match (found, caller.principal().user()) {
+        (Err(ApiError::TenantDeleting), Some(user)) => {
+            services.identity.find_deleting_tenant(user.into()).await?
+        }
+        (found, _) => found?,
+    };
     Ok(Json(tenant.into()))
 }
 
-/// Changes what the body names (JSON Merge Patch, RFC 7396).
+/// Changes what the body names (JSON Merge Patch, RFC 7396), `settings` and `branding` member by member.
 #[utoipa::path(
     patch, path = "/api/v1/tenant", tag = "tenant", operation_id = "update_tenant", security(("bearer" = [])),
     request_body(content(
@@ -161,10 +223,14 @@ pub(crate) async fn update(
     Patch(body): Patch<PatchTenant>,
     services: Data<Services>,
 ) -> Result<Json<TenantView>, ApiError> {
-    let changes: TenantChanges = body.try_into()?;
+    let patch: TenantPatch = body.try_into()?;
     let tenant = services
         .tenants
         .run(caller.context(), move |conn| {
+            let current = tenants::lock(conn)?;
+            let changes = patch.onto(&current).map_err(|error| {
+                ApiError::field("/settings", FieldErrorCode::Invalid, error.to_string())
+            })?;
             Ok::<_, ApiError>(tenants::update(conn, &changes)?)
         })
         .await?;

@@ -30,7 +30,13 @@ const CALLER: &[ErrorCode] = &[MissingToken, InvalidToken, SessionRevoked];
 /// Of one that heeds which tenant the request selects.
 const SELECTION: &[ErrorCode] = &[TokenStale, TenantAmbiguous, TenantMismatch];
 /// Of one that happens in a tenant.
-const TENANT: &[ErrorCode] = &[Forbidden, NoTenant, TenantSuspended, NotAMember];
+const TENANT: &[ErrorCode] = &[
+    Forbidden,
+    NoTenant,
+    TenantSuspended,
+    TenantDeleting,
+    NotAMember,
+];
 /// Of one about an account or a session, which an API key has not.
 const ACCOUNT: &[ErrorCode] = &[KeyNotAllowed];
 

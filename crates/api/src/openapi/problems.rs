@@ -101,7 +101,7 @@ problem_sets! {
         RequestTimeout, EmailTaken, SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         TooManyAttempts, Internal, Busy, DatabaseUnavailable];
     /// Sign-in.
-    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, EmailNotVerified, TenantSuspended,
+    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, EmailNotVerified, TenantSuspended, TenantDeleting,
         RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
         DatabaseUnavailable];
     /// Proving once more who one is.
@@ -134,7 +134,7 @@ problem_sets! {
         PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
     /// Another tenant.
     SwitchProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
-        TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
+        TenantSuspended, TenantDeleting, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
         Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
     /// Sign-out.
     LogoutProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
@@ -210,6 +210,10 @@ problem_sets! {
         InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
         RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
         DatabaseUnavailable];
+    /// Deleting the tenant.
+    DeleteTenantProblems => [StepUpRequired, Conflict];
+    /// Bringing the tenant back.
+    RestoreTenantProblems => [NotDeleted];
     /// Making a role.
     CreateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
     /// Changing a role.

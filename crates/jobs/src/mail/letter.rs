@@ -2,6 +2,7 @@
 //! whoever registers somebody's address could have us write to them.
 
 use auth::{MailPurpose, MailToken};
+use chrono::{DateTime, Utc};
 use domain::{Email, MailKind, TenantSlug};
 use store::AccountMail;
 use uuid::Uuid;
@@ -14,6 +15,14 @@ pub(crate) struct Letter {
     pub(crate) to: Email,
     pub(crate) subject: &'static str,
     pub(crate) text: String,
+}
+
+/// To whom somebody of a tenant writes.
+pub(crate) struct Recipient {
+    /// As the letter's.
+    pub(crate) id: Uuid,
+    pub(crate) to: Email,
+    pub(crate) tenant: TenantSlug,
 }
 
 /// Where links lead.
@@ -100,6 +109,42 @@ impl Letter {
                 "An admin of {tenant} invites you to join them. To accept, open:\n\n{}\n\n\
                  The link is good once. If you do not know {tenant}, there is nothing to do.\n",
                 links.with(token)
+            ),
+        }
+    }
+
+    /// To an owner whose tenant is to be erased.
+    pub(crate) fn tenant_deleting(
+        recipient: Recipient,
+        erase_after: DateTime<Utc>,
+        links: &Links,
+    ) -> Self {
+        let Recipient { id, to, tenant } = recipient;
+        Self {
+            id,
+            to,
+            subject: "Your company is to be deleted",
+            text: format!(
+                "An owner of {tenant} has asked for all of it to be deleted. Nobody can work in it any\n\
+                 more, and after {} UTC everything in it is erased for good. Until\n\
+                 then every owner can bring it back: sign in, naming {tenant}, at:\n\n{}\n",
+                erase_after.format("%Y-%m-%d %H:%M"),
+                links.base
+            ),
+        }
+    }
+
+    /// To an owner whose tenant was brought back.
+    pub(crate) fn tenant_restored(recipient: Recipient, links: &Links) -> Self {
+        let Recipient { id, to, tenant } = recipient;
+        Self {
+            id,
+            to,
+            subject: "Your company is back",
+            text: format!(
+                "An owner of {tenant} has brought it back. Nothing of it is deleted, and everybody can\n\
+                 work in it as before, at:\n\n{}\n",
+                links.base
             ),
         }
     }

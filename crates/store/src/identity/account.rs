@@ -24,7 +24,7 @@ use crate::{accounts, directory, sessions};
 pub struct Caller {
     pub(super) account: AccountId,
     pub(super) session: SessionId,
-    tenant: Option<TenantId>,
+    pub(super) tenant: Option<TenantId>,
 }
 
 /// How a new tenant came by its slug.

@@ -23,6 +23,8 @@ pub enum Chore {
     ForgetJobs,
     /// Asks tenants to purge the projects that they deleted long ago; each does it in its own job.
     PurgeProjects,
+    /// Asks tenants whose grace is over to erase themselves; each does it in its own job.
+    EraseTenants,
 }
 
 /// How long things are kept.
@@ -52,7 +54,12 @@ pub enum Next {
 
 impl Chore {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::ForgetSessions, Self::ForgetJobs, Self::PurgeProjects];
+    pub const ALL: &'static [Self] = &[
+        Self::ForgetSessions,
+        Self::ForgetJobs,
+        Self::PurgeProjects,
+        Self::EraseTenants,
+    ];
 
     /// Its name in the database.
     #[must_use]
@@ -61,6 +68,7 @@ impl Chore {
             Self::ForgetSessions => "forget_sessions",
             Self::ForgetJobs => "forget_jobs",
             Self::PurgeProjects => "purge_projects",
+            Self::EraseTenants => "erase_tenants",
         }
     }
 
@@ -92,6 +100,10 @@ impl Chore {
             }
             Self::PurgeProjects => {
                 let asked = directory::enqueue_project_purges(conn, retention.project_days, BATCH)?;
+                [usize::try_from(asked).unwrap_or_default(), 0, 0]
+            }
+            Self::EraseTenants => {
+                let asked = directory::enqueue_erasures(conn, BATCH)?;
                 [usize::try_from(asked).unwrap_or_default(), 0, 0]
             }
         };

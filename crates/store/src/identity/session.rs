@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use auth::{Presentation, RefreshTokenHash};
 use chrono::{DateTime, Utc};
 use diesel::PgConnection;
-use domain::{AccountId, MembershipStatus, SessionId, TenantId, TenantMembership, TenantStatus};
+use domain::{AccountId, MembershipStatus, SessionId, TenantId, TenantMembership};
 
+use super::tenant_end::closed;
 use super::{IdentityDb, SignedIn, membership_in};
 use crate::error::Error;
 use crate::refresh_tokens::{self, NewRefreshToken};
@@ -96,7 +97,8 @@ impl IdentityDb {
     /// # Errors
     /// [`tenant_db::Error::SessionRevoked`]; [`tenant_db::Error::NotAMember`] for a tenant that
     /// does not exist and one that the account has no active membership of;
-    /// [`tenant_db::Error::TenantSuspended`] for one that it has.
+    /// [`tenant_db::Error::TenantSuspended`] or [`tenant_db::Error::TenantDeleting`] for one that
+    /// it has.
     pub async fn switch(
         &self,
         account: AccountId,
@@ -207,8 +209,8 @@ fn reach(
         .filter(|membership| membership.status == MembershipStatus::Active)
         .find(is_goal)
         .ok_or(Error::Database(tenant_db::Error::NotAMember))?;
-    if found.tenant_status != TenantStatus::Active {
-        return Err(Error::Database(tenant_db::Error::TenantSuspended));
+    if !found.is_open() {
+        return Err(closed(found.tenant_status));
     }
     Ok(found)
 }

@@ -218,6 +218,29 @@ fn a_suspended_tenant_is_tn003() {
 }
 
 #[test]
+fn a_tenant_that_is_to_be_erased_is_tn010_for_its_owners_too() {
+    let database = Database::fresh();
+    let (acme, globex) = two_tenants(&database);
+    let mut superuser = database.superuser();
+    // No status without its time, nor a time without its status.
+    for half in ["status = 'deleting'", "erase_after = now()"] {
+        let refused = superuser.batch_execute(&format!("UPDATE tenants SET {half}"));
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("tenants_erase_after_check"), "{refused}");
+    }
+    superuser
+        .batch_execute(&format!(
+            "UPDATE tenants SET status = 'deleting', erase_after = now() + interval '1 day' WHERE id = '{}'",
+            acme.id
+        ))
+        .unwrap();
+    let mut app = database.connect_as("rowhouse_app");
+    assert_eq!(code(enter(&mut app, &acme.context())), "TN010");
+    app.batch_execute("ROLLBACK").unwrap();
+    enter(&mut app, &globex.context()).unwrap();
+}
+
+#[test]
 fn a_session_that_ended_or_is_somebody_else_s_is_tn004() {
     let database = Database::fresh();
     let (acme, globex) = two_tenants(&database);
