@@ -134,7 +134,7 @@ impl Answer {
             "type",
         ];
         let expected = match status {
-            422 => &refused[..],
+            422 if code == "validation_failed" => &refused[..],
             429 => &limited[..],
             _ => &always[..],
         };

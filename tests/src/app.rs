@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use api::{AppState, Captcha, CursorKey, Server, ServerSettings, Services};
 use auth::{
-    AccessTokenSettings, AccessTokens, MailKey, PasswordSettings, PasswordThreads, RefreshKey,
-    SecretKeys, SigningKey, TotpKeys,
+    AccessTokenSettings, AccessTokens, FingerprintKey, MailKey, PasswordSettings, PasswordThreads,
+    RefreshKey, SecretKeys, SigningKey, TotpKeys,
 };
 use chrono::TimeDelta;
 use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Views, Worker};
@@ -137,6 +137,7 @@ impl TestApp {
             refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
             totp_keys: Arc::new(TotpKeys::derive(&secret_keys()).unwrap()),
+            fingerprint_key: FingerprintKey::derive(&secret_keys()),
             login_limit: LoginLimit {
                 failures: 100,
                 window_minutes: 15,

@@ -213,6 +213,39 @@ async fn a_key_costs_one_round_trip_more_than_a_token_and_a_bad_one_always_the_s
     }
 }
 
+/// The least of a few new projects; `key` names each.
+async fn statements_of_a_new_project(
+    caller: &Caller,
+    key: impl Fn(usize) -> Option<String>,
+) -> usize {
+    let mut least = usize::MAX;
+    for number in 0..8 {
+        let caller = match key(number) {
+            Some(key) => caller.with_header("idempotency-key", &key),
+            None => caller.clone(),
+        };
+        let before = STATEMENTS.load(Ordering::SeqCst);
+        drop(caller.create_project("Atlas").await);
+        least = least.min(STATEMENTS.load(Ordering::SeqCst) - before);
+    }
+    least
+}
+
+/// Prologue, INSERT, COMMIT. A key is taken in one round trip more, its answer kept in another, and
+/// given again in the one that takes it.
+#[tokio::test]
+async fn an_idempotency_key_costs_two_round_trips_and_nobody_else_pays_for_it() {
+    let _alone = ALONE.lock().await;
+    set_default_instrumentation(|| Some(Box::new(|event: InstrumentationEvent<'_>| count(&event))))
+        .unwrap();
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    assert_eq!(statements_of_a_new_project(&alice, |_| None).await, 3);
+    let new = |number| Some(format!("key-{number}"));
+    assert_eq!(statements_of_a_new_project(&alice, new).await, 5);
+    let again = |_| Some("key-0".to_owned());
+    assert_eq!(statements_of_a_new_project(&alice, again).await, 3);
+}
+
 #[test]
 fn every_list_is_counted() {
     for (path, methods) in api::routes::list() {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use api::{AppState, Captcha, CursorKey, Services};
-use auth::{AccessTokens, MailKey, PasswordThreads, RefreshKey, TotpKeys};
+use auth::{AccessTokens, FingerprintKey, MailKey, PasswordThreads, RefreshKey, TotpKeys};
 use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Views, Worker};
 use secrecy::ExposeSecret as _;
@@ -44,6 +44,7 @@ pub(crate) fn connect(
         refresh_key: RefreshKey::derive(secrets.current().expose_secret().as_bytes()),
         refresh_lifetime_days: auth.refresh_token_lifetime_days,
         totp_keys: Arc::new(TotpKeys::derive(secrets)?),
+        fingerprint_key: FingerprintKey::derive(secrets),
         login_limit: LoginLimit {
             failures: auth.login_failure_limit.max(1),
             window_minutes: auth.login_failure_window_minutes,

@@ -34,6 +34,13 @@ pub enum ApiError {
     TenantAmbiguous,
     #[error("this route takes no Idempotency-Key")]
     IdempotencyKeyNotAllowed,
+    #[error("{header} is neither * nor a list of entity tags")]
+    MalformedCondition {
+        /// The header's name.
+        header: String,
+    },
+    #[error("Idempotency-Key {0}")]
+    InvalidIdempotencyKey(String),
     #[error("the request carries no access token")]
     MissingToken,
     #[error("the token is not valid")]
@@ -101,6 +108,10 @@ pub enum ApiError {
     RoleNameTaken,
     #[error("members have this role")]
     RoleInUse,
+    #[error("a request with this Idempotency-Key is being worked on")]
+    IdempotencyKeyInUse,
+    #[error("this Idempotency-Key was used for another request")]
+    IdempotencyKeyReused,
     #[error("it changed since the version that you know")]
     PreconditionFailed,
     #[error("the body may have at most {limit} bytes")]
@@ -222,6 +233,10 @@ impl ApiError {
             Self::EmailNotVerified => ErrorCode::EmailNotVerified,
             Self::Forbidden => ErrorCode::Forbidden,
             Self::IdempotencyKeyNotAllowed => ErrorCode::IdempotencyKeyNotAllowed,
+            Self::MalformedCondition { .. } => ErrorCode::MalformedCondition,
+            Self::InvalidIdempotencyKey(_) => ErrorCode::InvalidIdempotencyKey,
+            Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
+            Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::KeyNotAllowed => ErrorCode::KeyNotAllowed,
             Self::BuiltInRole => ErrorCode::BuiltInRole,
             Self::RoleNameTaken => ErrorCode::RoleNameTaken,
@@ -339,6 +354,7 @@ impl From<store::Error> for ApiError {
                 Self::StepUpRequired { max_age_seconds }
             }
             store::Error::Conflict => Self::Conflict,
+            store::Error::Outdated => Self::PreconditionFailed,
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,
             store::Error::SignupClosed => Self::SignupClosed,

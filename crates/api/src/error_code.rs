@@ -64,8 +64,12 @@ error_codes! {
         "The body is not JSON, or nests deeper than 128 levels. `detail` names line and column.";
     TenantAmbiguous = "tenant_ambiguous", 400, "Two tenants named",
         "`X-Tenant-Slug`, the host name and `X-Tenant-ID` do not all name the same tenant. Send one of them, or none.";
+    MalformedCondition = "malformed_condition", 400, "Malformed condition",
+        "`If-Match` or `If-None-Match` is neither `*` nor a list of entity tags, each in quotes (RFC 9110, 13.1). Send an `ETag` as it was received.";
     IdempotencyKeyNotAllowed = "idempotency_key_not_allowed", 400, "No idempotency key here",
-        "The answer holds a secret that is shown once and kept nowhere, so it cannot be repeated. Send the request without `Idempotency-Key`.";
+        "The answer may hold a secret that is shown once and kept nowhere, or belongs to no tenant, so it cannot be repeated. Nothing was done. Send the request without `Idempotency-Key`.";
+    InvalidIdempotencyKey = "invalid_idempotency_key", 400, "Invalid idempotency key",
+        "`Idempotency-Key` stands once and has 1 to 255 visible ASCII characters, in quotes or without; a UUID does well. `detail` says what is wrong.";
     MissingToken = "missing_token", 401, "No access token",
         "The request needs `Authorization: Bearer <access token>`, or an API key in its place.";
     InvalidToken = "invalid_token", 401, "Invalid token",
@@ -124,6 +128,8 @@ error_codes! {
         "The tenant has a role of this name. Choose another one.";
     RoleInUse = "role_in_use", 409, "Role in use",
         "Members have this role. Give them another one first.";
+    IdempotencyKeyInUse = "idempotency_key_in_use", 409, "Still at work",
+        "A request with this `Idempotency-Key` is being worked on. Repeat it after a moment: you get its answer.";
     PreconditionFailed = "precondition_failed", 412, "Precondition failed",
         "The thing changed since the version that `If-Match` names. Read it again, then decide.";
     PayloadTooLarge = "payload_too_large", 413, "Body too large",
@@ -132,6 +138,8 @@ error_codes! {
         "The body must be uncompressed `application/json`; for `PATCH` also `application/merge-patch+json`.";
     ValidationFailed = "validation_failed", 422, "Validation failed",
         "The request is well-formed, but values in it are not acceptable. `errors` lists them: `pointer` (RFC 6901, into the body), `parameter` for a query parameter, `code` (`unknown_field`, `missing_field`, `wrong_type`, `duplicate`, `invalid`), `detail`. Unknown fields and wrong types are reported one at a time, everything else at once.";
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "Idempotency key of another request",
+        "This `Idempotency-Key` was used within the last 24 hours for another request: another path, another body, another `If-Match`. Nothing was done. Take a new key for a new request.";
     TooManyAttempts = "too_many_attempts", 429, "Too many attempts",
         "Too many sign-ins from this address have failed for this e-mail. Nothing was compared; whether the account exists is not said. Repeat after `Retry-After` seconds.";
     Internal = "internal", 500, "Internal error",

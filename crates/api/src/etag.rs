@@ -5,24 +5,27 @@ use actix_web::{
     FromRequest, HttpRequest, HttpResponse, Responder,
     body::BoxBody,
     dev::Payload,
-    http::{
-        Method, StatusCode,
-        header::{self, EntityTag, Header as _, IfNoneMatch},
-    },
+    http::{Method, StatusCode, header},
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use std::future::{Ready, ready};
+use store::idempotency_keys::KeptAnswer;
 use uuid::Uuid;
 
-use crate::error::ApiError;
+use crate::{condition::Condition, error::ApiError};
 
 /// The strong ETag of one version of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ETag(EntityTag);
+pub struct ETag(String);
 
 /// The request's `If-Match`, if it has one.
+///
+/// # Errors
+/// 400 `malformed_condition`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IfMatch(Option<header::IfMatch>);
+pub struct IfMatch(Option<Condition>);
 
 /// A view of one thing with its ETag. As the answer to a `GET` or `HEAD` it heeds `If-Match` (412)
 /// and then `If-None-Match` (304), in this order (RFC 9110, 13.2.2).
@@ -35,11 +38,27 @@ pub struct Versioned<V> {
 }
 
 impl ETag {
-    /// Two versions of one thing differ, as do two things.
+    /// Of a thing whose versions are counted. Two versions of one thing differ, as do two things.
     #[must_use]
     pub fn new(id: impl Into<Uuid>, version: i32) -> Self {
         let id: Uuid = id.into();
-        Self(EntityTag::new_strong(format!("{}-{version}", id.simple())))
+        Self(format!("{}-{version}", id.simple()))
+    }
+
+    /// Of a thing that is more than one row, or changes with the time: a hash of all that can be
+    /// seen of it.
+    ///
+    /// # Errors
+    /// 500 if it cannot be written as JSON.
+    pub fn of(view: &impl Serialize) -> Result<Self, ApiError> {
+        let text = serde_json::to_vec(view).map_err(ApiError::internal)?;
+        let hash: [u8; 32] = Sha256::digest(&text).into();
+        Ok(Self(URL_SAFE_NO_PAD.encode(hash)))
+    }
+
+    /// The header's value.
+    fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
     }
 }
 
@@ -57,18 +76,14 @@ impl IfMatch {
     /// 412 `precondition_failed` if the header names only other versions, or only weak tags.
     pub fn check(&self, current: &ETag) -> Result<(), ApiError> {
         let holds = match &self.0 {
-            None | Some(header::IfMatch::Any) => true,
-            Some(header::IfMatch::Items(tags)) => tags.iter().any(|tag| tag.strong_eq(&current.0)),
+            None => true,
+            Some(condition) => condition.holds_strongly(&current.0),
         };
         holds.then_some(()).ok_or(ApiError::PreconditionFailed)
     }
 
-    fn of(request: &HttpRequest) -> Self {
-        let header = request.headers().contains_key(header::IF_MATCH).then(|| {
-            // What cannot be read matches nothing: better a 412 than a lost update.
-            header::IfMatch::parse(request).unwrap_or(header::IfMatch::Items(Vec::new()))
-        });
-        Self(header)
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        Condition::of(request, &header::IF_MATCH).map(Self)
     }
 }
 
@@ -96,12 +111,40 @@ impl<V> Versioned<V> {
     }
 }
 
+impl<V: Serialize> Versioned<V> {
+    /// 200: this is it, with a tag [`of`](ETag::of) all that can be seen of it.
+    ///
+    /// # Errors
+    /// Those of [`ETag::of`].
+    pub fn whole(view: V) -> Result<Self, ApiError> {
+        Ok(Self::ok(ETag::of(&view)?, view))
+    }
+
+    /// As [`whole`](Self::whole), 201: it was made, and stands at `location`.
+    ///
+    /// # Errors
+    /// Those of [`ETag::of`].
+    pub fn made(location: String, view: V) -> Result<Self, ApiError> {
+        Ok(Self::created(ETag::of(&view)?, location, view))
+    }
+
+    /// The same answer, to be given again later.
+    pub(crate) fn keep(self) -> Result<KeptAnswer, ApiError> {
+        Ok(KeptAnswer {
+            status: self.status.as_u16(),
+            location: self.location,
+            etag: Some(self.tag.quoted()),
+            body: serde_json::to_string(&self.view).map_err(ApiError::internal)?,
+        })
+    }
+}
+
 impl FromRequest for IfMatch {
-    type Error = std::convert::Infallible;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(request)))
+        ready(Self::of(request))
     }
 }
 
@@ -110,17 +153,18 @@ impl<V: Serialize> Responder for Versioned<V> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        if is_read && let Err(error) = IfMatch::of(request).check(&self.tag) {
-            return HttpResponse::from_error(error);
-        }
-        let is_known = is_read && is_known(request, &self.tag);
+        let is_known = match is_read.then(|| is_known(request, &self.tag)) {
+            Some(Err(error)) => return HttpResponse::from_error(error),
+            Some(Ok(is_known)) => is_known,
+            None => false,
+        };
         let status = if is_known {
             StatusCode::NOT_MODIFIED
         } else {
             self.status
         };
         let mut response = HttpResponse::build(status);
-        response.insert_header((header::ETAG, self.tag.0.to_string()));
+        response.insert_header((header::ETAG, self.tag.quoted()));
         if let Some(location) = self.location {
             response.insert_header((header::LOCATION, location));
         }
@@ -132,13 +176,11 @@ impl<V: Serialize> Responder for Versioned<V> {
     }
 }
 
-/// Weak comparison (RFC 9110, 13.1.2). What cannot be read is no reason to withhold the answer.
-fn is_known(request: &HttpRequest, current: &ETag) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => true,
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&current.0)),
-        Err(_) => false,
-    }
+/// Whether whoever reads has this version already; in this order (RFC 9110, 13.2.2).
+fn is_known(request: &HttpRequest, current: &ETag) -> Result<bool, ApiError> {
+    IfMatch::of(request)?.check(current)?;
+    let condition = Condition::of(request, &header::IF_NONE_MATCH)?;
+    Ok(condition.is_some_and(|condition| condition.holds_weakly(&current.0)))
 }
 
 #[cfg(test)]
@@ -155,44 +197,48 @@ mod tests {
         for line in if_match {
             request = request.append_header((header::IF_MATCH, *line));
         }
-        IfMatch::of(&request.to_http_request())
-            .check(&tag(2))
-            .is_ok()
+        let if_match = IfMatch::of(&request.to_http_request()).unwrap();
+        if_match.check(&tag(2)).is_ok()
     }
 
     fn get(header: (header::HeaderName, &str)) -> u16 {
         let request = TestRequest::get().insert_header(header).to_http_request();
         let response = Versioned::ok(tag(2), "view").respond_to(&request);
-        assert!(response.status() == 412 || response.headers().contains_key(header::ETAG));
+        assert!(
+            response.status().is_client_error() || response.headers().contains_key(header::ETAG)
+        );
         response.status().as_u16()
     }
 
     #[test]
     fn a_write_needs_a_strong_match_if_it_asks_for_one() {
-        let ours = tag(2).0.to_string();
+        let ours = tag(2).quoted();
         assert!(may_write(&[]));
         assert!(may_write(&["*"]));
         assert!(may_write(&[&ours]));
         assert!(may_write(&[&format!("\"a,b\" , W/\"x\",{ours}")]));
         assert!(may_write(&["\"x\"", &ours]));
         assert!(!may_write(&[&format!("W/{ours}")]));
-        assert!(!may_write(&[&tag(1).0.to_string()]));
+        assert!(!may_write(&[&tag(1).quoted()]));
         for unreadable in ["", ",", ours.trim_matches('"'), "\"", "ü"] {
-            assert!(!may_write(&[unreadable]), "{unreadable:?}");
+            let request = TestRequest::default().insert_header((header::IF_MATCH, unreadable));
+            let error = IfMatch::of(&request.to_http_request()).unwrap_err();
+            assert_eq!(error.code().as_str(), "malformed_condition");
         }
     }
 
     #[test]
     fn a_read_answers_304_to_a_weak_match() {
-        let ours = tag(2).0.to_string();
+        let ours = tag(2).quoted();
         let none_match = header::IF_NONE_MATCH;
         assert_eq!(get((none_match.clone(), &ours)), 304);
         assert_eq!(get((none_match.clone(), &format!("W/{ours}"))), 304);
         assert_eq!(get((none_match.clone(), &format!("\"x\", {ours}"))), 304);
         assert_eq!(get((none_match.clone(), "*")), 304);
         assert_eq!(get((none_match.clone(), "\"x\"")), 200);
-        assert_eq!(get((none_match, "nonsense")), 200);
+        assert_eq!(get((none_match, "nonsense")), 400);
         assert_eq!(get((header::IF_MATCH, "\"x\"")), 412);
+        assert_eq!(get((header::IF_MATCH, "x")), 400);
         assert_eq!(get((header::IF_MATCH, &ours)), 200);
     }
 

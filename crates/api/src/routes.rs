@@ -5,6 +5,7 @@ use actix_web::{
     dev::{AppService, HttpServiceFactory},
     guard,
     http::Method,
+    middleware::from_fn,
     web::{self, ServiceConfig},
 };
 
@@ -16,6 +17,7 @@ use crate::{
     },
     error::ApiError,
     extract::BodyLimit,
+    idempotency,
 };
 
 /// Every path with its methods and handlers.
@@ -51,21 +53,25 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/users/me/tenants").get(my_tenants::list),
         at("/api/v1/users/me/sessions").get(sessions::list),
         at("/api/v1/users/me/sessions/{id}").delete(sessions::delete),
-        at("/api/v1/users").get(users::list).post(users::create),
+        at("/api/v1/users")
+            .get(users::list)
+            .post_once(users::create),
         at("/api/v1/users/{id}")
             .get(users::find)
             .patch(users::update)
             .delete(users::delete),
         at("/api/v1/invitations")
             .get(invitations::list)
-            .post(invitations::create),
+            .post_once(invitations::create),
         at("/api/v1/invitations/accept").post(invitation_acceptance::accept),
         at("/api/v1/invitations/{id}")
             .get(invitations::find)
             .delete(invitations::delete),
-        at("/api/v1/invitations/{id}/resend").post(invitations::resend),
+        at("/api/v1/invitations/{id}/resend").post_once(invitations::resend),
         at("/api/v1/tenants").post(tenants::create),
-        at("/api/v1/roles").get(roles::list).post(roles::create),
+        at("/api/v1/roles")
+            .get(roles::list)
+            .post_once(roles::create),
         at("/api/v1/roles/{id}")
             .get(roles::find)
             .patch(roles::update)
@@ -81,25 +87,25 @@ fn table() -> Vec<Endpoint> {
             .patch(tenant::update)
             .delete(tenant_end::delete),
         at("/api/v1/tenant/restore").post(tenant_end::restore),
-        at("/api/v1/tenant/transfer-ownership").post(tenant::transfer),
+        at("/api/v1/tenant/transfer-ownership").post_once(tenant::transfer),
         at("/api/v1/projects")
             .get(projects::list)
-            .post(projects::create),
+            .post_once(projects::create),
         at("/api/v1/projects/{id}")
             .get(projects::find)
             .patch(projects::update)
             .delete(projects::delete),
-        at("/api/v1/projects/{id}/restore").post(projects::restore),
+        at("/api/v1/projects/{id}/restore").post_once(projects::restore),
         at("/api/v1/resources")
             .get(resources::list)
-            .post(resources::create),
+            .post_once(resources::create),
         at("/api/v1/resources/{id}")
             .get(resources::find)
             .patch(resources::update)
             .delete(resources::delete),
         at("/api/v1/resources/{id}/versions").get(resource_versions::list),
         at("/api/v1/resources/{id}/versions/{n}").get(resource_versions::find),
-        at("/api/v1/resources/{id}/versions/{n}/restore").post(resource_versions::restore),
+        at("/api/v1/resources/{id}/versions/{n}/restore").post_once(resource_versions::restore),
     ]
 }
 
@@ -158,11 +164,23 @@ macro_rules! methods {
 }
 
 impl Endpoint {
+    /// Creates, or does; each time it is asked to, and so refuses an `Idempotency-Key`.
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let route = web::to(handler).wrap(from_fn(idempotency::refuse));
+        self.route(&[Method::POST], route)
+    }
+
     methods! {
         /// Reads. `HEAD` is answered by the same handler (RFC 9110, 9.3.2); actix drops the body.
         get => [GET, HEAD];
-        /// Creates, or does.
-        post => [POST];
+        /// Creates, or does; once for each `Idempotency-Key`: the handler takes `Once`, or
+        /// `OnceBody`.
+        post_once => [POST];
         /// Changes.
         patch => [PATCH];
         /// Removes.

@@ -1,8 +1,8 @@
 //! What the handlers work with: the databases and the password threads. Made once by the binary.
 
 use auth::{
-    AccessTokens, CustomRoleClaim, PasswordThreads, PermissionSet, RefreshKey, RefreshToken,
-    TenantClaim, TotpKeys, UserPrincipal,
+    AccessTokens, CustomRoleClaim, FingerprintKey, PasswordThreads, PermissionSet, RefreshKey,
+    RefreshToken, TenantClaim, TotpKeys, UserPrincipal,
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
@@ -36,6 +36,8 @@ pub struct Services {
     pub refresh_lifetime_days: u32,
     /// What seals the secrets of second factors.
     pub totp_keys: Arc<TotpKeys>,
+    /// What tells a request that is repeated from another one.
+    pub fingerprint_key: FingerprintKey,
     /// How many sign-ins may fail.
     pub login_limit: LoginLimit,
     /// How long ago somebody may have proved who they are for what cannot be undone, in seconds.

@@ -39,6 +39,7 @@
 mod access_token;
 mod bounded_threads;
 mod error;
+mod fingerprint;
 mod key_secret;
 mod keyed_hash;
 mod mail_token;
@@ -59,6 +60,7 @@ pub use error::{
     AuthError, HashingError, InvalidApiKey, InvalidMailToken, InvalidRefreshToken, InvalidToken,
     MfaError, PasswordError, UnknownPermission,
 };
+pub use fingerprint::{FingerprintKey, Fingerprints};
 pub use key_secret::{KeyHash, KeySecret};
 pub use mail_token::{MailKey, MailPurpose, MailToken, MailTokenHash};
 pub use password::{Password, PasswordHash};

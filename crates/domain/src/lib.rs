@@ -32,6 +32,7 @@ mod branding;
 mod custom_role;
 mod email;
 mod https_url;
+mod idempotency_key;
 mod ids;
 mod invitation;
 mod mail_kind;
@@ -53,6 +54,7 @@ pub use branding::{BrandingPatch, Color, ColorError};
 pub use custom_role::CustomRole;
 pub use email::{Email, EmailError};
 pub use https_url::{HttpsUrl, HttpsUrlError};
+pub use idempotency_key::{IdempotencyKey, IdempotencyKeyError};
 pub use ids::{
     AccountId, ApiKeyId, InvitationId, JobId, MembershipId, ProjectId, ResourceId, RoleId,
     SessionId, TenantId,

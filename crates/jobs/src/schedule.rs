@@ -8,11 +8,12 @@ use store::{Chore, Next};
 use crate::attempt::Bench;
 
 /// What runs, and how often.
-const SCHEDULE: [(Chore, Duration); 4] = [
+const SCHEDULE: [(Chore, Duration); 5] = [
     (Chore::ForgetSessions, HOUR),
     (Chore::ForgetJobs, HOUR),
     (Chore::PurgeProjects, HOUR),
     (Chore::EraseTenants, HOUR),
+    (Chore::ForgetAnswers, HOUR),
 ];
 
 const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -69,6 +69,8 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121002000_resources/up.sql"),
         include_str!("../../../migrations/20261121002100_projects_in_full/up.sql"),
         include_str!("../../../migrations/20261121002400_tenant_deletion/up.sql"),
+        include_str!("../../../migrations/20261121002600_idempotency/up.sql"),
+        include_str!("../../../migrations/20261121002700_conditional_writes/up.sql"),
     ]
 }
 
@@ -157,6 +159,15 @@ fn tenant_tables() -> Vec<TenantTable> {
             .commands(&["select"])
             .grant(
                 "INSERT, DELETE, SELECT (tenant_id, resource_id, version)",
+                DIRECTORY,
+            ),
+        // Each caller's own: read and written by doors only, and forgotten by one.
+        TenantTable::new("public.idempotency_keys")
+            .door(DIRECTORY)
+            .commands(&[])
+            .grant(
+                "SELECT, INSERT, DELETE, \
+                 UPDATE (fingerprint, status, location, etag, body, expires_at)",
                 DIRECTORY,
             ),
         // Workers look for what is due in all tenants.
@@ -323,6 +334,12 @@ fn functions() -> Vec<Function> {
         )
         .callers(&[APP]),
         Function::definer(
+            "directory.hold_own_membership()",
+            DIRECTORY,
+            "a9ffe858ab3fc348e8bb8f7318a28b526c17c188981b048b2a90492e21b82396",
+        )
+        .callers(&[APP]),
+        Function::definer(
             "directory.leave()",
             DIRECTORY,
             "3761cb6fa44c540a970a0e181ff2415b7bb19d11e491e4722ce0564697be5977",
@@ -426,6 +443,24 @@ fn functions() -> Vec<Function> {
             "directory.fail_job(uuid,uuid,integer,text,bigint)",
             DIRECTORY,
             "1318e1427708db6c48ff83ee33f4ee195a754ad042ebbfef51609e9afa38d375",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.claim_idempotency_key(text,bytea[])",
+            DIRECTORY,
+            "ccc471eacbfa1942ac33b870858e7ec4393ab7b31f91be7055a166649f419401",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.keep_answer(text,bytea,integer,text,text,text)",
+            DIRECTORY,
+            "8a05f356bd8624a0e4686e2ae9aa788a19f6f5627dcd209fe0578405e98c67f1",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.forget_answers(integer)",
+            DIRECTORY,
+            "5a7ada0bbae8603cc0a711aa2eee979d2ef5891ce1ae1b2b7a432428d076eaa4",
         )
         .callers(&[AUTH]),
         Function::definer(

@@ -225,6 +225,17 @@ pub(crate) fn purge_jobs(conn: &mut PgConnection, days: i32, most: i32) -> Resul
     Ok(purged.jobs)
 }
 
+/// Forgets at most `most` answers that have expired. Returns how many.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn forget_answers(conn: &mut PgConnection, most: i32) -> Result<i64, Error> {
+    let forgotten: PurgedRow = diesel::sql_query("SELECT directory.forget_answers($1) AS jobs")
+        .bind::<Integer, _>(most)
+        .get_result(conn)?;
+    Ok(forgotten.jobs)
+}
+
 /// Asks tenants that have projects deleted this many days ago to purge them. Answers how many.
 ///
 /// # Errors

@@ -43,6 +43,9 @@ pub enum Error {
     /// What is asked contradicts the current state.
     #[error("the current state does not allow this")]
     Conflict,
+    /// It is not any more what the caller knows.
+    #[error("it changed since the caller read it")]
+    Outdated,
     /// A second factor could not be read.
     #[error("a second factor cannot be read")]
     Mfa(#[from] auth::MfaError),

@@ -25,6 +25,7 @@ pub mod api_keys;
 pub mod bootstrap;
 pub mod catalog;
 pub mod demo;
+pub mod idempotency_keys;
 pub mod invitations;
 pub mod memberships;
 pub mod migrations;

@@ -34,6 +34,11 @@ extern "SQL" {
     #[sql_name = "directory.leave"]
     fn leave_tenant() -> diesel::sql_types::Nullable<diesel::sql_types::Uuid>;
 
+    /// The door by which members hold what they are about to change of themselves; see the
+    /// migration `conditional_writes`.
+    #[sql_name = "directory.hold_own_membership"]
+    fn hold_own_membership() -> diesel::sql_types::Nullable<diesel::sql_types::Uuid>;
+
     /// The door that asks whether the caller has signed in lately; see the migration `mfa`.
     #[sql_name = "directory.require_recent_sign_in"]
     fn recent_sign_in(max_age_seconds: diesel::sql_types::Integer) -> diesel::sql_types::Bool;
@@ -115,6 +120,24 @@ pub fn lock_role(conn: &mut TenantConn<'_>, id: MembershipId) -> Result<GrantedR
         base: base.parse().map_err(unknown_word)?,
         custom: custom.map(RoleId::from_uuid),
     })
+}
+
+/// One member, its row locked until the transaction ends. For a caller below admin nobody is there.
+///
+/// # Errors
+/// As [`find`].
+pub fn lock(conn: &mut TenantConn<'_>, id: MembershipId) -> Result<Membership, Error> {
+    lock_role(conn, id)?;
+    find(conn, id)
+}
+
+/// The caller's own membership, whatever their role, locked as [`lock`] does.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller is no user of the tenant.
+pub fn lock_own(conn: &mut TenantConn<'_>) -> Result<Membership, Error> {
+    let id: Option<Uuid> = diesel::select(hold_own_membership()).get_result(conn)?;
+    find(conn, id.ok_or(Error::NotFound)?.into())
 }
 
 /// A managed account of this tenant with a membership in `role`. The database refuses a caller

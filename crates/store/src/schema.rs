@@ -70,6 +70,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency_keys (tenant_id, actor_kind, actor_id, key) {
+        tenant_id -> Uuid,
+        actor_kind -> Text,
+        actor_id -> Uuid,
+        key -> Text,
+        fingerprint -> Bytea,
+        status -> Int2,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Text,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     invitations (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -268,6 +283,7 @@ diesel::joinable!(account_tokens -> credentials (account_id));
 diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
+diesel::joinable!(idempotency_keys -> tenants (tenant_id));
 diesel::joinable!(invitations -> tenants (tenant_id));
 diesel::joinable!(jobs -> tenants (tenant_id));
 diesel::joinable!(login_failures -> accounts (account_id));
@@ -290,6 +306,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     api_keys,
     credentials,
+    idempotency_keys,
     invitations,
     jobs,
     login_failures,

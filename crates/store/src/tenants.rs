@@ -34,10 +34,10 @@ pub fn find(conn: &mut TenantConn<'_>) -> Result<Tenant, Error> {
         .try_into()
 }
 
-/// The tenant of this transaction, which nobody else changes until it ends.
+/// The tenant of this transaction, which nobody else changes until that ends.
 ///
 /// # Errors
-/// [`Error::Database`].
+/// [`Error::NotFound`] for a caller below admin, who may not lock.
 pub fn lock(conn: &mut TenantConn<'_>) -> Result<Tenant, Error> {
     tenants::table
         .find(conn.tenant())

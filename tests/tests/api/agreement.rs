@@ -56,6 +56,10 @@ jobs         select  viewer  -
 jobs         insert  -       -
 jobs         update  -       -
 jobs         delete  -       -
+idempotency_keys select - -
+idempotency_keys insert - -
+idempotency_keys update - -
+idempotency_keys delete - -
 ";
 
 /// Where the API asks for more than the database, and why that is no hole in the wall: it is all
@@ -117,6 +121,13 @@ fn statement(row: &Row, caller: &Caller) -> String {
         ("jobs", "insert") => format!(
             "INSERT INTO jobs (tenant_id, id, kind, payload) VALUES ('{tenant}', '{id}', 'x', '{{}}')"
         ),
+        ("idempotency_keys", "insert") => format!(
+            "INSERT INTO idempotency_keys (tenant_id, actor_kind, actor_id, key, fingerprint, status, body)
+             VALUES ('{tenant}', 'user', '{id}', 'x', sha256(''), 201, '{{}}')"
+        ),
+        ("idempotency_keys", "update") => {
+            "UPDATE idempotency_keys SET body = '' WHERE false".to_owned()
+        }
         ("jobs", "update") => "UPDATE jobs SET kind = 'x' WHERE false".to_owned(),
         ("api_keys", "update") => "UPDATE api_keys SET name = 'x' WHERE false".to_owned(),
         ("invitations", "update") => "UPDATE invitations SET issue = 1 WHERE false".to_owned(),

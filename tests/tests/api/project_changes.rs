@@ -182,14 +182,7 @@ async fn a_writer_who_knows_an_old_version_is_stopped() {
     let second = changed.header("etag").to_owned();
     assert_ne!(first, second);
     let old_tags = format!("{first}, \"x\"");
-    for stale in [
-        first.as_str(),
-        &format!("W/{second}"),
-        "\"x\"",
-        &old_tags,
-        "nonsense",
-        "",
-    ] {
+    for stale in [first.as_str(), &format!("W/{second}"), "\"x\"", &old_tags] {
         let caller = alice.with_header("if-match", stale);
         for patch in [json!({ "name": "Corona" }), json!({})] {
             let answer = caller.patch(&path, patch).await;

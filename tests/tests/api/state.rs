@@ -65,7 +65,7 @@ pub(crate) fn rows_of(app: &TestApp, slug: &str) -> String {
         )
     };
     let query = format!(
-        "jsonb_build_object({}, {}, {}, {}, {}, {}, {}, {}, {})::text",
+        "jsonb_build_object({}, {}, {}, {}, {}, {}, {}, {}, {}, {})::text",
         rows("tenants", "id"),
         rows("accounts", "home_tenant_id"),
         rows("memberships", "tenant_id"),
@@ -74,6 +74,7 @@ pub(crate) fn rows_of(app: &TestApp, slug: &str) -> String {
         rows("resource_versions", "tenant_id"),
         rows("roles", "tenant_id"),
         rows("api_keys", "tenant_id"),
+        rows("idempotency_keys", "tenant_id"),
         rows("sessions", "tenant_id"),
     );
     diesel::select(diesel::dsl::sql::<Text>(&query))

@@ -12,6 +12,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+    key: Option<String>,
 }
 
 /// An answer, read whole.
@@ -29,6 +30,7 @@ impl Client {
             http: reqwest::Client::new(),
             base: format!("http://{address}"),
             token: None,
+            key: None,
         }
     }
 
@@ -37,6 +39,14 @@ impl Client {
         Self {
             token: self.token.clone(),
             ..Self::of(address)
+        }
+    }
+
+    /// The same person, sending this `Idempotency-Key`.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..self.clone()
         }
     }
 
@@ -49,6 +59,9 @@ impl Client {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(key) = &self.key {
+            request = request.header("idempotency-key", key);
         }
         if let Some(body) = body {
             request = request.json(body);

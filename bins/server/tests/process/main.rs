@@ -12,6 +12,7 @@ mod first_run;
 mod http;
 mod keys;
 mod refusals;
+mod repeats;
 mod servers;
 mod sharing;
 mod views;

@@ -1,9 +1,6 @@
 //! `/users/me`: the account behind the token.
 
-use actix_web::{
-    HttpResponse,
-    web::{Data, Json},
-};
+use actix_web::{HttpResponse, web::Data};
 use chrono::{DateTime, Utc};
 use domain::{AccountId, FullName, MembershipId, TenantId};
 use serde::{Deserialize, Serialize};
@@ -13,6 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     authenticate::Authenticated,
     error::ApiError,
+    etag::{ETag, IfMatch, Versioned},
     extract::Patch,
     openapi::{AccountProblems, DeleteAccountProblems, UpdateAccountProblems},
     patchable::Patchable,
@@ -87,49 +85,68 @@ pub(crate) struct PatchAccount {
 /// The account behind the token.
 #[utoipa::path(
     get, path = "/api/v1/users/me", tag = "users", operation_id = "get_me", security(("bearer" = [])),
-    responses((status = 200, body = AccountView), AccountProblems),
+    params(("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, body = AccountView, headers(("ETag" = String))),
+        (status = 304, description = "The client has this version."),
+        AccountProblems,
+    ),
 )]
 pub(crate) async fn me(
     caller: Authenticated,
     services: Data<Services>,
-) -> Result<Json<AccountView>, ApiError> {
+) -> Result<Versioned<AccountView>, ApiError> {
     let caller = caller.principal().into();
     let who = services.identity.find_signed_in(caller).await?;
-    Ok(Json(AccountView::from(&who)))
+    Versioned::whole(AccountView::from(&who))
 }
 
 /// Changes what the body names (JSON Merge Patch, RFC 7396). What tenants call the person is theirs.
 #[utoipa::path(
     patch, path = "/api/v1/users/me", tag = "users", operation_id = "update_me", security(("bearer" = [])),
+    params(("If-Match" = Option<String>, Header)),
     request_body(content(
         (PatchAccount = "application/merge-patch+json"),
         (PatchAccount = "application/json"),
     )),
-    responses((status = 200, body = AccountView), UpdateAccountProblems),
+    responses((status = 200, body = AccountView, headers(("ETag" = String))), UpdateAccountProblems),
 )]
 pub(crate) async fn update(
     caller: Authenticated,
+    if_match: IfMatch,
     Patch(body): Patch<PatchAccount>,
     services: Data<Services>,
-) -> Result<Json<AccountView>, ApiError> {
+) -> Result<Versioned<AccountView>, ApiError> {
     let mut v = Validation::new();
     let full_name = v.change("/full_name", body.full_name, |text| FullName::parse(&text));
     let full_name = v.finish(|| full_name)?;
     let caller = caller.principal().into();
-    let who = services.identity.rename(caller, full_name).await?;
-    Ok(Json(AccountView::from(&who)))
+    let condition = if_match.is_present().then_some(condition(if_match));
+    let renamed = services.identity.rename(caller, full_name, condition);
+    Versioned::whole(AccountView::from(&renamed.await?))
 }
 
 /// Ends the account: its sessions, its password, its memberships. What it made stays its tenants'.
 #[utoipa::path(
     delete, path = "/api/v1/users/me", tag = "users", operation_id = "delete_me", security(("bearer" = [])),
+    params(("If-Match" = Option<String>, Header)),
     responses((status = 204, description = "The account is gone."), DeleteAccountProblems),
 )]
 pub(crate) async fn delete(
     caller: Authenticated,
+    if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let caller = caller.principal().into();
-    services.identity.delete_account(caller).await?;
+    let condition = if_match.is_present().then_some(condition(if_match));
+    services.identity.delete_account(caller, condition).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whether an account is still what the client knows.
+fn condition(if_match: IfMatch) -> impl FnOnce(&SignedIn) -> bool + Send {
+    move |who| {
+        let tag = ETag::of(&AccountView::from(who));
+        tag.is_ok_and(|tag| if_match.check(&tag).is_ok())
+    }
 }

@@ -1,8 +1,7 @@
 //! `/api-keys`: keys for programs.
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
-    dev::Payload,
+    HttpResponse,
     http::header,
     web::{Data, Json},
 };
@@ -10,7 +9,6 @@ use auth::{KeySecret, PermissionSet};
 use chrono::{DateTime, Utc};
 use domain::{ApiKey, ApiKeyId, ApiKeyName};
 use serde::{Deserialize, Serialize};
-use std::future::{Ready, ready};
 use store::api_keys::{self, NewApiKey};
 use utoipa::ToSchema;
 
@@ -188,7 +186,6 @@ pub(crate) async fn find(
 )]
 pub(crate) async fn create(
     caller: Authorized<require::ApiKeysWrite>,
-    _once: NoIdempotencyKey,
     Body(body): Body<CreateApiKey>,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -228,22 +225,4 @@ pub(crate) async fn delete(
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// An answer that is kept nowhere cannot be repeated: whoever asks for that is told so before a
-/// key is made.
-#[derive(Debug)]
-pub(crate) struct NoIdempotencyKey;
-
-impl FromRequest for NoIdempotencyKey {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(if request.headers().contains_key("idempotency-key") {
-            Err(ApiError::IdempotencyKeyNotAllowed)
-        } else {
-            Ok(Self)
-        })
-    }
 }

@@ -1,11 +1,7 @@
 //! `/invitations`: places in the tenant that wait for whoever has an address. How one is accepted
 //! is `invitation_acceptance.rs`.
 
-use actix_web::{
-    HttpResponse,
-    http::header,
-    web::{Data, Json},
-};
+use actix_web::{HttpResponse, web::Data};
 use auth::{PermissionSet, Principal};
 use chrono::{DateTime, Duration, Utc};
 use domain::{Email, FullName, Invitation, InvitationId, InvitationStatus, RoleName};
@@ -19,8 +15,10 @@ use super::NoFilters;
 use crate::{
     authenticate::Authorized,
     error::ApiError,
-    extract::{Body, PathId},
+    etag::{ETag, IfMatch, Versioned},
+    extract::PathId,
     grant,
+    idempotency::{Answer, Once, OnceBody},
     list::{List, ListQuery, PageParams},
     openapi::{CreateInvitationProblems, FindProblems, ListProblems, PendingInvitationProblems},
     require,
@@ -164,38 +162,42 @@ pub(crate) async fn list(
 /// One invitation.
 #[utoipa::path(
     get, path = "/api/v1/invitations/{id}", tag = "invitations", operation_id = "get_invitation",
-    security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 200, body = InvitationView), FindProblems),
+    security(("bearer" = [])), params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, body = InvitationView, headers(("ETag" = String))),
+        (status = 304, description = "The client has this version."),
+        FindProblems,
+    ),
 )]
 pub(crate) async fn find(
     caller: Authorized<require::UsersWrite>,
     PathId(id): PathId<InvitationId>,
     services: Data<Services>,
-) -> Result<Json<InvitationView>, ApiError> {
+) -> Result<Versioned<InvitationView>, ApiError> {
     let invitation = services
         .tenants
         .read(caller.context(), move |conn| {
             Ok::<_, ApiError>(invitations::find(conn, id, Utc::now())?)
         })
         .await?;
-    Ok(Json(invitation.into()))
+    Versioned::whole(invitation.into())
 }
 
 /// Invites whoever has the address. A mail brings them the link; the answer is the same whether
 /// they have an account or not.
 #[utoipa::path(
     post, path = "/api/v1/invitations", tag = "invitations", operation_id = "create_invitation",
-    security(("bearer" = [])), request_body = CreateInvitation,
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), request_body = CreateInvitation,
     responses(
-        (status = 201, body = InvitationView, headers(("Location" = String))),
+        (status = 201, body = InvitationView, headers(("ETag" = String), ("Location" = String))),
         CreateInvitationProblems,
     ),
 )]
 pub(crate) async fn create(
     caller: Authorized<require::UsersWrite>,
-    Body(body): Body<CreateInvitation>,
+    OnceBody(body, once): OnceBody<CreateInvitation>,
     services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Answer<InvitationView>, ApiError> {
     let new: NewInvitation = body.try_into()?;
     let principal = caller.principal().clone();
     if let RoleName::BuiltIn(role) = new.role {
@@ -203,68 +205,75 @@ pub(crate) async fn create(
     }
     let now = Utc::now();
     let ends = services.invitation_ends(now);
-    let invitation = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            invite(conn, &principal, &new, ends, now)
-        })
-        .await?;
+    let answer = once.run(&services, &caller, move |conn| {
+        let invitation = invite(conn, &principal, &new, ends, now)?;
+        let location = format!("/api/v1/invitations/{}", invitation.id);
+        Versioned::made(location, invitation.into())
+    });
+    let answer = answer.await?;
     services.outbox.wake();
-    let location = format!("/api/v1/invitations/{}", invitation.id);
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, location))
-        .json(InvitationView::from(invitation)))
+    Ok(answer)
 }
 
 /// Mails a new link, good for the whole time again; the one before is dead.
 #[utoipa::path(
     post, path = "/api/v1/invitations/{id}/resend", tag = "invitations", operation_id = "resend_invitation",
-    security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 200, body = InvitationView), PendingInvitationProblems),
+    security(("bearer" = [])), params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = InvitationView, headers(("ETag" = String))), PendingInvitationProblems),
 )]
 pub(crate) async fn resend(
     caller: Authorized<require::UsersWrite>,
     PathId(id): PathId<InvitationId>,
+    if_match: IfMatch,
+    once: Once,
     services: Data<Services>,
-) -> Result<Json<InvitationView>, ApiError> {
+) -> Result<Answer<InvitationView>, ApiError> {
     let principal = caller.principal().clone();
     let now = Utc::now();
     let ends = services.invitation_ends(now);
-    let invitation = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            let invitation = invitations::renew(conn, id, ends, now)?;
-            // The place stays what it is: the database is not asked who may give it.
-            grant::within_base(&principal, invitation.role)?;
-            grant::member(conn, &principal, invitation.membership_id)?;
-            let invitation_id = invitation.id;
-            Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
-            Ok::<_, ApiError>(invitation)
-        })
-        .await?;
+    let answer = once.run(&services, &caller, move |conn| {
+        if if_match.is_present() {
+            if_match.check(&tag(invitations::lock_waiting(conn, id, now)?)?)?;
+        }
+        let invitation = invitations::renew(conn, id, ends, now)?;
+        // The place stays what it is: the database is not asked who may give it.
+        grant::within_base(&principal, invitation.role)?;
+        grant::member(conn, &principal, invitation.membership_id)?;
+        let invitation_id = invitation.id;
+        Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
+        Versioned::whole(invitation.into())
+    });
+    let answer = answer.await?;
     services.outbox.wake();
-    Ok(Json(invitation.into()))
+    Ok(answer)
 }
 
 /// Withdraws an invitation: its link is dead, the address free again.
 #[utoipa::path(
     delete, path = "/api/v1/invitations/{id}", tag = "invitations", operation_id = "revoke_invitation",
-    security(("bearer" = [])), params(("id" = Uuid, Path)),
+    security(("bearer" = [])), params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, description = "Revoked."), PendingInvitationProblems),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::UsersWrite>,
     PathId(id): PathId<InvitationId>,
+    if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let principal = caller.principal().clone();
     services
         .tenants
         .run(caller.context(), move |conn| {
-            let place = invitations::lock_waiting(conn, id, Utc::now())?.membership_id;
+            let invitation = invitations::lock_waiting(conn, id, Utc::now())?;
+            let place = invitation.membership_id;
+            if_match.check(&tag(invitation)?)?;
             grant::member(conn, &principal, place)?;
             Ok::<_, ApiError>(store::memberships::delete(conn, place)?)
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn tag(invitation: Invitation) -> Result<ETag, ApiError> {
+    ETag::of(&InvitationView::from(invitation))
 }

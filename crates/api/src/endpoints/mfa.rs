@@ -9,7 +9,6 @@ use auth::{RECOVERY_CODES, RecoveryCode, TotpSecret};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::api_keys::NoIdempotencyKey;
 use crate::{
     authenticate::Authenticated,
     error::ApiError,
@@ -51,7 +50,6 @@ pub(crate) struct ConfirmTotp {
 )]
 pub(crate) async fn begin(
     caller: Authenticated,
-    _: NoIdempotencyKey,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let principal = caller.principal();

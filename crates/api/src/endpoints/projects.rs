@@ -15,7 +15,8 @@ use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
     etag::{ETag, IfMatch, Versioned},
-    extract::{Body, Patch, PathId, QueryParams},
+    extract::{Patch, PathId, QueryParams},
+    idempotency::{Answer, Once, OnceBody},
     list::{List, ListQuery, PageParams},
     openapi::{
         CreateProblems, DeleteProblems, FindProblems, ListProblems, RestoreProblems, UpdateProblems,
@@ -246,6 +247,7 @@ pub(crate) async fn find(
 /// A new project, owned by the caller; by the key's maker where a key makes it.
 #[utoipa::path(
     post, path = "/api/v1/projects", tag = "projects", operation_id = "create_project", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateProject,
     responses(
         (status = 201, body = ProjectView, headers(("ETag" = String), ("Location" = String))),
@@ -254,19 +256,17 @@ pub(crate) async fn find(
 )]
 pub(crate) async fn create(
     caller: Authorized<require::ProjectsWrite>,
-    Body(body): Body<CreateProject>,
+    OnceBody(body, once): OnceBody<CreateProject>,
     services: Data<Services>,
-) -> Result<Versioned<ProjectView>, ApiError> {
+) -> Result<Answer<ProjectView>, ApiError> {
     let new: NewProject = body.try_into()?;
     let account = caller.principal().account();
-    let project = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            Ok::<_, ApiError>(projects::insert(conn, account, &new)?)
-        })
-        .await?;
-    let location = format!("/api/v1/projects/{}", project.id);
-    Ok(Versioned::created(tag(&project), location, project.into()))
+    once.run(&services, &caller, move |conn| {
+        let project = projects::insert(conn, account, &new)?;
+        let location = format!("/api/v1/projects/{}", project.id);
+        Ok(Versioned::created(tag(&project), location, project.into()))
+    })
+    .await
 }
 
 /// Changes what the body names (JSON Merge Patch, RFC 7396).
@@ -331,30 +331,29 @@ pub(crate) async fn delete(
 /// Brings a deleted project back.
 #[utoipa::path(
     post, path = "/api/v1/projects/{id}/restore", tag = "projects", operation_id = "restore_project", security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = ProjectView, headers(("ETag" = String))), RestoreProblems),
 )]
 pub(crate) async fn restore(
     caller: Authorized<require::ProjectsRestore>,
     PathId(id): PathId<ProjectId>,
     if_match: IfMatch,
+    once: Once,
     services: Data<Services>,
-) -> Result<Versioned<ProjectView>, ApiError> {
-    let project = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            if if_match.is_present() {
-                match projects::lock(conn, id, Shown::Deleted) {
-                    Ok(project) => if_match.check(&tag(&project))?,
-                    // Whether it stands, or is not there at all, `restore` says.
-                    Err(store::Error::NotFound) => {}
-                    Err(error) => return Err(error.into()),
-                }
+) -> Result<Answer<ProjectView>, ApiError> {
+    once.run(&services, &caller, move |conn| {
+        if if_match.is_present() {
+            match projects::lock(conn, id, Shown::Deleted) {
+                Ok(project) => if_match.check(&tag(&project))?,
+                // Whether it stands, or is not there at all, `restore` says.
+                Err(store::Error::NotFound) => {}
+                Err(error) => return Err(error.into()),
             }
-            Ok::<_, ApiError>(projects::restore(conn, id)?)
-        })
-        .await?;
-    Ok(Versioned::ok(tag(&project), project.into()))
+        }
+        let project = projects::restore(conn, id)?;
+        Ok(Versioned::ok(tag(&project), project.into()))
+    })
+    .await
 }
 
 /// Deleted projects are for those who can restore them.

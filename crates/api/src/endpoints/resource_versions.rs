@@ -14,6 +14,7 @@ use crate::{
     error::ApiError,
     etag::{IfMatch, Versioned},
     extract::{PathId, PathNumber},
+    idempotency::{Answer, Once},
     list::{List, ListQuery, PageParams},
     openapi::{FindProblems, ListResourcesProblems, RestoreVersionProblems},
     require,
@@ -112,7 +113,7 @@ pub(crate) async fn find(
 #[utoipa::path(
     post, path = "/api/v1/resources/{id}/versions/{n}/restore", tag = "resources",
     operation_id = "restore_resource_version", security(("bearer" = [])),
-    params(("id" = Uuid, Path), ("n" = i32, Path), ("If-Match" = Option<String>, Header)),
+    params(("id" = Uuid, Path), ("n" = i32, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = ResourceView, headers(("ETag" = String))), RestoreVersionProblems),
 )]
 pub(crate) async fn restore(
@@ -120,18 +121,17 @@ pub(crate) async fn restore(
     PathId(id): PathId<ResourceId>,
     PathNumber(number): PathNumber,
     if_match: IfMatch,
+    once: Once,
     services: Data<Services>,
-) -> Result<Versioned<ResourceView>, ApiError> {
-    let resource = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            if if_match.is_present() {
-                // What is not there is 404, whatever the condition says of the rest.
-                resource_versions::find(conn, id, number)?;
-                if_match.check(&tag(&store::resources::lock(conn, id)?))?;
-            }
-            Ok::<_, ApiError>(resource_versions::restore(conn, id, number)?)
-        })
-        .await?;
-    Ok(Versioned::ok(tag(&resource), resource.into()))
+) -> Result<Answer<ResourceView>, ApiError> {
+    once.run(&services, &caller, move |conn| {
+        if if_match.is_present() {
+            // What is not there is 404, whatever the condition says of the rest.
+            resource_versions::find(conn, id, number)?;
+            if_match.check(&tag(&store::resources::lock(conn, id)?))?;
+        }
+        let resource = resource_versions::restore(conn, id, number)?;
+        Ok(Versioned::ok(tag(&resource), resource.into()))
+    })
+    .await
 }

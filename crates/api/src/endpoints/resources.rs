@@ -16,7 +16,8 @@ use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
     etag::{ETag, IfMatch, Versioned},
-    extract::{Body, NotAnId, Patch, PathId, parse_id},
+    extract::{NotAnId, Patch, PathId, parse_id},
+    idempotency::{Answer, OnceBody},
     list::{List, ListQuery, PageParams},
     openapi::{
         CreateResourceProblems, DeleteProblems, FindProblems, ListResourcesProblems, UpdateProblems,
@@ -223,6 +224,7 @@ pub(crate) async fn find(
 /// A new resource, in a project that stands.
 #[utoipa::path(
     post, path = "/api/v1/resources", tag = "resources", operation_id = "create_resource", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateResource,
     responses(
         (status = 201, body = ResourceView, headers(("ETag" = String), ("Location" = String))),
@@ -231,22 +233,20 @@ pub(crate) async fn find(
 )]
 pub(crate) async fn create(
     caller: Authorized<require::ResourcesWrite>,
-    Body(body): Body<CreateResource>,
+    OnceBody(body, once): OnceBody<CreateResource>,
     services: Data<Services>,
-) -> Result<Versioned<ResourceView>, ApiError> {
+) -> Result<Answer<ResourceView>, ApiError> {
     let new: NewResource = body.try_into()?;
-    let resource = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            Ok::<_, ApiError>(resources::insert(conn, &new)?)
-        })
-        .await?;
-    let location = format!("/api/v1/resources/{}", resource.id);
-    Ok(Versioned::created(
-        tag(&resource),
-        location,
-        resource.into(),
-    ))
+    once.run(&services, &caller, move |conn| {
+        let resource = resources::insert(conn, &new)?;
+        let location = format!("/api/v1/resources/{}", resource.id);
+        Ok(Versioned::created(
+            tag(&resource),
+            location,
+            resource.into(),
+        ))
+    })
+    .await
 }
 
 /// Changes what the body names (JSON Merge Patch, RFC 7396), `data` member by member. What it was

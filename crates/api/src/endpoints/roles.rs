@@ -1,10 +1,6 @@
 //! `/roles`: the built-in roles, and those that the tenant made for itself.
 
-use actix_web::{
-    HttpResponse,
-    http::header,
-    web::{Data, Json},
-};
+use actix_web::{HttpResponse, web::Data};
 use auth::{Permission, PermissionSet};
 use domain::{CustomRole, CustomRoleName, Role, RoleId};
 use serde::{Deserialize, Serialize};
@@ -15,8 +11,10 @@ use super::NoFilters;
 use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
-    extract::{Body, Patch, PathId},
+    etag::{ETag, IfMatch, Versioned},
+    extract::{Patch, PathId},
     grant,
+    idempotency::{Answer, OnceBody},
     list::{List, ListQuery, PageParams},
     openapi::{
         CreateRoleProblems, DeleteRoleProblems, FindProblems, ListProblems, UpdateRoleProblems,
@@ -221,14 +219,18 @@ pub(crate) async fn list(
 /// One role.
 #[utoipa::path(
     get, path = "/api/v1/roles/{id}", tag = "roles", operation_id = "get_role", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses((status = 200, body = RoleView), FindProblems),
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, body = RoleView, headers(("ETag" = String))),
+        (status = 304, description = "The client has this version."),
+        FindProblems,
+    ),
 )]
 pub(crate) async fn find(
     caller: Authorized<require::RolesRead>,
     PathId(id): PathId<RoleId>,
     services: Data<Services>,
-) -> Result<Json<RoleView>, ApiError> {
+) -> Result<Versioned<RoleView>, ApiError> {
     let role = services
         .tenants
         .read(caller.context(), move |conn| {
@@ -238,58 +240,51 @@ pub(crate) async fn find(
             })
         })
         .await?;
-    Ok(Json(role))
+    Versioned::whole(role)
 }
 
 /// A new role.
 #[utoipa::path(
     post, path = "/api/v1/roles", tag = "roles", operation_id = "create_role", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateRole,
     responses(
-        (status = 201, body = RoleView, headers(("Location" = String))),
+        (status = 201, body = RoleView, headers(("ETag" = String), ("Location" = String))),
         CreateRoleProblems,
     ),
 )]
 pub(crate) async fn create(
     caller: Authorized<require::RolesWrite>,
-    Body(body): Body<CreateRole>,
+    OnceBody(body, once): OnceBody<CreateRole>,
     services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Answer<RoleView>, ApiError> {
     let new: NewRole = body.try_into()?;
     grant::within(caller.principal(), &new.permissions)?;
-    let role = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            Ok::<_, ApiError>(roles::insert(
-                conn,
-                &new.name,
-                new.based_on,
-                &new.permissions,
-            )?)
-        })
-        .await?;
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/v1/roles/{}", role.id)))
-        .json(RoleView::from(role)))
+    once.run(&services, &caller, move |conn| {
+        let role = roles::insert(conn, &new.name, new.based_on, &new.permissions)?;
+        Versioned::made(format!("/api/v1/roles/{}", role.id), role.into())
+    })
+    .await
 }
 
 /// Changes what the body names (JSON Merge Patch, RFC 7396), for all who have the role: their
 /// access tokens are stale, and a refresh brings the new rights.
 #[utoipa::path(
     patch, path = "/api/v1/roles/{id}", tag = "roles", operation_id = "update_role", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     request_body(content(
         (PatchRole = "application/merge-patch+json"),
         (PatchRole = "application/json"),
     )),
-    responses((status = 200, body = RoleView), UpdateRoleProblems),
+    responses((status = 200, body = RoleView, headers(("ETag" = String))), UpdateRoleProblems),
 )]
 pub(crate) async fn update(
     caller: Authorized<require::RolesWrite>,
     PathId(id): PathId<RoleId>,
+    if_match: IfMatch,
     Patch(body): Patch<PatchRole>,
     services: Data<Services>,
-) -> Result<Json<RoleView>, ApiError> {
+) -> Result<Versioned<RoleView>, ApiError> {
     let patched: Patched = body.try_into()?;
     let principal = caller.principal().clone();
     let role = services
@@ -299,24 +294,26 @@ pub(crate) async fn update(
                 return Err(ApiError::BuiltInRole);
             }
             let role = roles::lock(conn, id)?;
+            if_match.check(&tag(&role)?)?;
             grant::within(&principal, &grant::permissions_of(&role))?;
             let (changes, permissions) = patched.of(&role)?;
             grant::within(&principal, &permissions)?;
             Ok(roles::update(conn, id, &changes)?)
         })
         .await?;
-    Ok(Json(role.into()))
+    Versioned::whole(role.into())
 }
 
 /// Deletes a role that no member has.
 #[utoipa::path(
     delete, path = "/api/v1/roles/{id}", tag = "roles", operation_id = "delete_role", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, description = "It is gone."), DeleteRoleProblems),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::RolesWrite>,
     PathId(id): PathId<RoleId>,
+    if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let principal = caller.principal().clone();
@@ -327,11 +324,16 @@ pub(crate) async fn delete(
                 return Err(ApiError::BuiltInRole);
             }
             let role = roles::lock(conn, id)?;
+            if_match.check(&tag(&role)?)?;
             grant::within(&principal, &grant::permissions_of(&role))?;
             Ok(roles::delete(conn, id)?)
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn tag(role: &CustomRole) -> Result<ETag, ApiError> {
+    ETag::of(&RoleView::from(role.clone()))
 }
 
 fn built_in(id: RoleId) -> Option<Role> {

@@ -1,6 +1,6 @@
 //! `/tenant`: the company itself, as its members see it and its admins change it.
 
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use domain::{
     Email, MembershipId, SettingsError, SettingsPatch, Signup, SubscriptionTier, Tenant, TenantId,
@@ -16,7 +16,9 @@ use super::branding::{self, BrandingView, PatchBranding};
 use crate::{
     authenticate::Authorized,
     error::{ApiError, FieldErrorCode},
-    extract::{Body, Patch},
+    etag::{ETag, IfMatch, Versioned},
+    extract::Patch,
+    idempotency::{Answer, OnceBody},
     openapi::{TenantProblems, TransferProblems, UpdateTenantProblems},
     patchable::Patchable,
     require,
@@ -188,12 +190,17 @@ fn domains(domains: Vec<String>) -> Result<Vec<String>, String> {
 /// The tenant that the token names. One that is to be erased is shown to its owners only.
 #[utoipa::path(
     get, path = "/api/v1/tenant", tag = "tenant", operation_id = "get_tenant", security(("bearer" = [])),
-    responses((status = 200, body = TenantView), TenantProblems),
+    params(("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, body = TenantView, headers(("ETag" = String))),
+        (status = 304, description = "The client has this version."),
+        TenantProblems,
+    ),
 )]
 pub(crate) async fn find(
     caller: Authorized<require::TenantRead>,
     services: Data<Services>,
-) -> Result<Json<TenantView>, ApiError> {
+) -> Result<Versioned<TenantView>, ApiError> {
     let found = services
         .tenants
         .read(caller.context(), |conn| {
@@ -206,35 +213,40 @@ pub(crate) async fn find(
         }
         (found, _) => found?,
     };
-    Ok(Json(tenant.into()))
+    Versioned::whole(tenant.into())
 }
 
 /// Changes what the body names (JSON Merge Patch, RFC 7396), `settings` and `branding` member by member.
 #[utoipa::path(
     patch, path = "/api/v1/tenant", tag = "tenant", operation_id = "update_tenant", security(("bearer" = [])),
+    params(("If-Match" = Option<String>, Header)),
     request_body(content(
         (PatchTenant = "application/merge-patch+json"),
         (PatchTenant = "application/json"),
     )),
-    responses((status = 200, body = TenantView), UpdateTenantProblems),
+    responses((status = 200, body = TenantView, headers(("ETag" = String))), UpdateTenantProblems),
 )]
 pub(crate) async fn update(
     caller: Authorized<require::TenantWrite>,
+    if_match: IfMatch,
     Patch(body): Patch<PatchTenant>,
     services: Data<Services>,
-) -> Result<Json<TenantView>, ApiError> {
+) -> Result<Versioned<TenantView>, ApiError> {
     let patch: TenantPatch = body.try_into()?;
     let tenant = services
         .tenants
         .run(caller.context(), move |conn| {
             let current = tenants::lock(conn)?;
+            if if_match.is_present() {
+                if_match.check(&ETag::of(&TenantView::from(current.clone()))?)?;
+            }
             let changes = patch.onto(&current).map_err(|error| {
                 ApiError::field("/settings", FieldErrorCode::Invalid, error.to_string())
             })?;
             Ok::<_, ApiError>(tenants::update(conn, &changes)?)
         })
         .await?;
-    Ok(Json(tenant.into()))
+    Versioned::whole(tenant.into())
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -249,23 +261,20 @@ pub(crate) struct Transfer {
 /// recent sign-in.
 #[utoipa::path(
     post, path = "/api/v1/tenant/transfer-ownership", tag = "tenant", operation_id = "transfer_ownership",
-    security(("bearer" = [])), request_body = Transfer,
-    responses((status = 200, body = TenantView), TransferProblems),
+    security(("bearer" = [])), params(("Idempotency-Key" = Option<String>, Header)), request_body = Transfer,
+    responses((status = 200, body = TenantView, headers(("ETag" = String))), TransferProblems),
 )]
 pub(crate) async fn transfer(
     caller: Authorized<require::TenantTransfer>,
-    Body(body): Body<Transfer>,
+    OnceBody(body, once): OnceBody<Transfer>,
     services: Data<Services>,
-) -> Result<Json<TenantView>, ApiError> {
+) -> Result<Answer<TenantView>, ApiError> {
     let user = caller.principal().user().ok_or(ApiError::KeyNotAllowed)?;
     let (account, max_age) = (user.account, services.step_up_max_age_seconds);
-    let tenant = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            memberships::require_recent_sign_in(conn, max_age)?;
-            memberships::transfer_ownership(conn, account, body.user_id)?;
-            Ok::<_, ApiError>(tenants::find(conn)?)
-        })
-        .await?;
-    Ok(Json(tenant.into()))
+    once.run(&services, &caller, move |conn| {
+        memberships::require_recent_sign_in(conn, max_age)?;
+        memberships::transfer_ownership(conn, account, body.user_id)?;
+        Versioned::whole(tenants::find(conn)?.into())
+    })
+    .await
 }

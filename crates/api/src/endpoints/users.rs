@@ -1,10 +1,6 @@
 //! `/users`: the members of the tenant.
 
-use actix_web::{
-    HttpResponse,
-    http::header,
-    web::{Data, Json},
-};
+use actix_web::{HttpResponse, web::Data};
 use auth::{Password, Permission, PermissionSet, Principal};
 use chrono::{DateTime, Utc};
 use domain::{
@@ -14,6 +10,7 @@ use domain::{
 use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
 use store::memberships;
+use tenant_db::TenantConn;
 use utoipa::ToSchema;
 
 use super::{
@@ -23,8 +20,10 @@ use super::{
 use crate::{
     authenticate::Authorized,
     error::ApiError,
-    extract::{Body, Patch, PathId},
+    etag::{ETag, IfMatch, Versioned},
+    extract::{Patch, PathId},
     grant,
+    idempotency::{Answer, OnceBody},
     list::{List, ListQuery, PageParams},
     openapi::{
         CreateUserProblems, DeleteUserProblems, FindProblems, ListProblems, UpdateUserProblems,
@@ -207,38 +206,43 @@ pub(crate) async fn list(
 /// One member.
 #[utoipa::path(
     get, path = "/api/v1/users/{id}", tag = "users", operation_id = "get_user", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
-    responses((status = 200, body = UserView), FindProblems),
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, body = UserView, headers(("ETag" = String))),
+        (status = 304, description = "The client has this version."),
+        FindProblems,
+    ),
 )]
 pub(crate) async fn find(
     caller: Authorized<require::UsersRead>,
     PathId(id): PathId<MembershipId>,
     services: Data<Services>,
-) -> Result<Json<UserView>, ApiError> {
+) -> Result<Versioned<UserView>, ApiError> {
     let member = services
         .tenants
         .read(caller.context(), move |conn| {
             Ok::<_, ApiError>(memberships::find(conn, id)?)
         })
         .await?;
-    Ok(Json(member.into()))
+    Versioned::whole(member.into())
 }
 
 /// With a password: a managed account, which belongs to this tenant alone; a mail says so. Without
 /// one: an invitation, and the user is `invited` until it is accepted.
 #[utoipa::path(
     post, path = "/api/v1/users", tag = "users", operation_id = "create_user", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateUser,
     responses(
-        (status = 201, body = UserView, headers(("Location" = String))),
+        (status = 201, body = UserView, headers(("ETag" = String), ("Location" = String))),
         CreateUserProblems,
     ),
 )]
 pub(crate) async fn create(
     caller: Authorized<require::UsersWrite>,
-    Body(body): Body<CreateUser>,
+    OnceBody(body, once): OnceBody<CreateUser>,
     services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Answer<UserView>, ApiError> {
     let NewUser { new, password } = body.try_into()?;
     let principal = caller.principal().clone();
     if let RoleName::BuiltIn(role) = new.role {
@@ -251,44 +255,46 @@ pub(crate) async fn create(
     };
     let now = Utc::now();
     let ends = services.invitation_ends(now);
-    let member = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            let Some(hash) = hash else {
-                let place = invite(conn, &principal, &new, ends, now)?.membership_id;
-                return Ok(memberships::find(conn, place)?);
-            };
-            let role = grant::role(conn, &principal, &new.role)?;
-            let (email, name) = (&new.email, &new.full_name);
-            let member = memberships::insert_managed(conn, email, name, &hash, role)?;
-            let membership_id = member.id;
-            Outbox::enqueue(conn, &TenantJob::WelcomeMember { membership_id })?;
-            Ok::<_, ApiError>(member)
-        })
-        .await?;
+    let make = move |conn: &mut TenantConn<'_>| {
+        let Some(hash) = hash else {
+            let place = invite(conn, &principal, &new, ends, now)?.membership_id;
+            return Ok::<_, ApiError>(memberships::find(conn, place)?);
+        };
+        let role = grant::role(conn, &principal, &new.role)?;
+        let (email, name) = (&new.email, &new.full_name);
+        let member = memberships::insert_managed(conn, email, name, &hash, role)?;
+        let membership_id = member.id;
+        Outbox::enqueue(conn, &TenantJob::WelcomeMember { membership_id })?;
+        Ok(member)
+    };
+    let answer = once.run(&services, &caller, move |conn| {
+        let member = make(conn)?;
+        Versioned::made(format!("/api/v1/users/{}", member.id), member.into())
+    });
+    let answer = answer.await?;
     services.outbox.wake();
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, format!("/api/v1/users/{}", member.id)))
-        .json(UserView::from(member)))
+    Ok(answer)
 }
 
 /// Changes what the body names (JSON Merge Patch, RFC 7396). Admins change whoever does not stand
 /// above them; everybody else their own name only.
 #[utoipa::path(
     patch, path = "/api/v1/users/{id}", tag = "users", operation_id = "update_user", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     request_body(content(
         (PatchUser = "application/merge-patch+json"),
         (PatchUser = "application/json"),
     )),
-    responses((status = 200, body = UserView), UpdateUserProblems),
+    responses((status = 200, body = UserView, headers(
+        ("ETag" = String))), UpdateUserProblems),
 )]
 pub(crate) async fn update(
     caller: Authorized<require::UsersRead>,
     PathId(id): PathId<MembershipId>,
+    if_match: IfMatch,
     Patch(body): Patch<PatchUser>,
     services: Data<Services>,
-) -> Result<Json<UserView>, ApiError> {
+) -> Result<Versioned<UserView>, ApiError> {
     let changes: UserChanges = body.try_into()?;
     let principal = caller.principal().clone();
     let member = services
@@ -299,6 +305,9 @@ pub(crate) async fn update(
                     Some(name) => Some(grant::role(conn, &principal, name)?),
                     None => None,
                 };
+                if if_match.is_present() {
+                    if_match.check(&tag(memberships::lock(conn, id)?)?)?;
+                }
                 grant::member(conn, &principal, id)?;
                 return Ok(memberships::update(conn, id, &changes.with_role(role))?);
             }
@@ -306,25 +315,29 @@ pub(crate) async fn update(
             if !is_self(&member, &principal) || changes.role.is_some() || changes.status.is_some() {
                 return Err(ApiError::Forbidden);
             }
+            if if_match.is_present() {
+                if_match.check(&tag(memberships::lock_own(conn)?)?)?;
+            }
             match &changes.full_name {
                 Some(name) => Ok(memberships::update_own_name(conn, name)?),
                 None => Ok(member),
             }
         })
         .await?;
-    Ok(Json(member.into()))
+    Versioned::whole(member.into())
 }
 
 /// Takes a member out of the tenant. Admins remove whoever does not stand above them; everybody
 /// may remove themselves, which is how one leaves.
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "delete_user", security(("bearer" = [])),
-    params(("id" = Uuid, Path)),
+    params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, description = "No member any more."), DeleteUserProblems),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::UsersRead>,
     PathId(id): PathId<MembershipId>,
+    if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let principal = caller.principal().clone();
@@ -333,8 +346,14 @@ pub(crate) async fn delete(
         .run(caller.context(), move |conn| {
             let member = memberships::find(conn, id)?;
             if is_self(&member, &principal) {
+                if if_match.is_present() {
+                    if_match.check(&tag(memberships::lock_own(conn)?)?)?;
+                }
                 memberships::leave(conn)?;
             } else if principal.permits(Permission::UsersWrite) {
+                if if_match.is_present() {
+                    if_match.check(&tag(memberships::lock(conn, id)?)?)?;
+                }
                 grant::member(conn, &principal, id)?;
                 memberships::delete(conn, id)?;
             } else {
@@ -344,6 +363,10 @@ pub(crate) async fn delete(
         })
         .await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn tag(member: Membership) -> Result<ETag, ApiError> {
+    ETag::of(&UserView::from(member))
 }
 
 /// Whether the member is the person who asks. A key is nobody's self, not its maker's either.

@@ -52,13 +52,24 @@ pub struct BodyLimit(pub usize);
 
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
 
+impl<T: DeserializeOwned> Body<T> {
+    /// The body, and the text that it was read from.
+    pub(crate) async fn with_text(
+        request: HttpRequest,
+        payload: Payload,
+    ) -> Result<(Self, Bytes), ApiError> {
+        let text = read(request, payload, &[JSON], JSON).await?;
+        Ok((Self(parse(&text)?), text))
+    }
+}
+
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = ApiError;
     type Future = Extraction<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let text = read(request.clone(), payload.take(), &[JSON], JSON);
-        Box::pin(async move { parse(&text.await?).map(Self) })
+        let read = Self::with_text(request.clone(), payload.take());
+        Box::pin(async move { read.await.map(|(body, _)| body) })
     }
 }
 

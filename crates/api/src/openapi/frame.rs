@@ -25,6 +25,12 @@ const BODY: &[ErrorCode] = &[
     UnsupportedMediaType,
     ValidationFailed,
 ];
+/// Of a `POST` that is done once for each key.
+const ONCE: &[ErrorCode] = &[
+    InvalidIdempotencyKey,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+];
 /// Of one that wants to know who calls.
 const CALLER: &[ErrorCode] = &[MissingToken, InvalidToken, SessionRevoked];
 /// Of one that heeds which tenant the request selects.
@@ -48,6 +54,8 @@ const SWITCH: &str = "/api/v1/auth/switch";
 /// Headers of requests and answers, described once.
 const TENANT_HEADERS: [&str; 2] = ["X-Tenant-Slug", "X-Tenant-ID"];
 const REQUEST_ID: &str = "X-Request-Id";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const IDEMPOTENCY_REPLAYED: &str = "Idempotency-Replayed";
 
 /// Completes every operation.
 pub(super) struct Frame;
@@ -58,7 +66,7 @@ impl Modify for Frame {
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
                 if path.starts_with("/api/") {
-                    add_problems(path, operation);
+                    add_problems(path, method, operation);
                     add_parameters(path, operation);
                 }
                 add_headers(operation);
@@ -123,7 +131,7 @@ fn has_header(operation: &Operation, names: &[&str]) -> bool {
         .any(|name| names.contains(&name))
 }
 
-fn add_problems(path: &str, operation: &mut Operation) {
+fn add_problems(path: &str, method: &str, operation: &mut Operation) {
     let mut codes = ALWAYS.to_vec();
     if operation.request_body.is_some() {
         codes.extend(BODY);
@@ -135,11 +143,16 @@ fn add_problems(path: &str, operation: &mut Operation) {
         }
         codes.extend(if is_in_tenant(path) { TENANT } else { ACCOUNT });
     }
+    if has_header(operation, &[IDEMPOTENCY_KEY]) {
+        codes.extend(ONCE);
+    } else if method == "post" {
+        codes.push(IdempotencyKeyNotAllowed);
+    }
     if path.contains('{') {
         codes.push(NotFound);
     }
     if has_header(operation, &["If-Match", "If-None-Match"]) {
-        codes.push(PreconditionFailed);
+        codes.extend([MalformedCondition, PreconditionFailed]);
     }
     for code in codes {
         add_problem(&mut operation.responses, code);
@@ -161,6 +174,7 @@ fn add_parameters(path: &str, operation: &mut Operation) {
 }
 
 fn add_headers(operation: &mut Operation) {
+    let is_done_once = has_header(operation, &[IDEMPOTENCY_KEY]);
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else {
             continue;
@@ -168,6 +182,7 @@ fn add_headers(operation: &mut Operation) {
         let mut names = vec![REQUEST_ID, "Cache-Control"];
         match status.as_str() {
             "401" => names.push("WWW-Authenticate"),
+            "200" | "201" if is_done_once => names.push(IDEMPOTENCY_REPLAYED),
             "429" | "503" if !codes_of(response).is_empty() => names.push("Retry-After"),
             _ => {}
         }
@@ -223,7 +238,7 @@ fn header(description: &str, example: &str) -> Header {
         .build()
 }
 
-fn headers() -> [(&'static str, Header); 7] {
+fn headers() -> [(&'static str, Header); 8] {
     [
         (
             REQUEST_ID,
@@ -258,6 +273,13 @@ fn headers() -> [(&'static str, Header); 7] {
             header(
                 "`rel=\"next\"`, where there is a next page (RFC 8288).",
                 "</api/v1/projects?cursor=AZgO>; rel=\"next\"",
+            ),
+        ),
+        (
+            IDEMPOTENCY_REPLAYED,
+            header(
+                "`true` where this was answered before; absent where it was not.",
+                "true",
             ),
         ),
         (

@@ -55,6 +55,24 @@ impl Caller {
             Err(Error::Database(tenant_db::Error::Stale))
         }
     }
+
+    fn find(self, conn: &mut PgConnection) -> Result<SignedIn, Error> {
+        Ok(SignedIn {
+            account: accounts::find(conn, self.account)?,
+            session: self.session,
+            tenant: membership_in(conn, self.account, self.tenant)?,
+        })
+    }
+
+    fn require(
+        self,
+        conn: &mut PgConnection,
+        condition: impl FnOnce(&SignedIn) -> bool,
+    ) -> Result<(), Error> {
+        condition(&self.find(conn)?)
+            .then_some(())
+            .ok_or(Error::Outdated)
+    }
 }
 
 impl IdentityDb {
@@ -66,11 +84,7 @@ impl IdentityDb {
         self.db
             .run(move |conn| {
                 caller.check(conn)?;
-                Ok(SignedIn {
-                    account: accounts::find(conn, caller.account)?,
-                    session: caller.session,
-                    tenant: membership_in(conn, caller.account, caller.tenant)?,
-                })
+                caller.find(conn)
             })
             .await
     }
@@ -78,15 +92,20 @@ impl IdentityDb {
     /// Changes the account's name, if there is a new one. What its tenants call it is theirs.
     ///
     /// # Errors
-    /// Those of [`Caller`].
+    /// Those of [`Caller`]; [`Error::Outdated`] when there is a condition and it does not hold.
     pub async fn rename(
         &self,
         caller: Caller,
         full_name: Option<FullName>,
+        condition: Option<impl FnOnce(&SignedIn) -> bool + Send + 'static>,
     ) -> Result<SignedIn, Error> {
         self.db
             .run(move |conn| {
                 caller.check(conn)?;
+                if let Some(condition) = condition {
+                    accounts::lock(conn, caller.account)?;
+                    caller.require(conn, condition)?;
+                }
                 Ok(SignedIn {
                     account: match full_name {
                         Some(full_name) => accounts::rename(conn, caller.account, &full_name)?,
@@ -186,11 +205,20 @@ impl IdentityDb {
     /// stays theirs.
     ///
     /// # Errors
-    /// Those of [`Caller`]; [`Error::LastOwner`] while it is the last owner of some tenant.
-    pub async fn delete_account(&self, caller: Caller) -> Result<(), Error> {
+    /// Those of [`Caller`]; [`Error::LastOwner`] while it is the last owner of some tenant;
+    /// [`Error::Outdated`] when there is a condition and it does not hold.
+    pub async fn delete_account(
+        &self,
+        caller: Caller,
+        condition: Option<impl FnOnce(&SignedIn) -> bool + Send + 'static>,
+    ) -> Result<(), Error> {
         self.db
             .run(move |conn| {
                 caller.check(conn)?;
+                // Compared, not held: the account is locked after its memberships, whoever ends it.
+                if let Some(condition) = condition {
+                    caller.require(conn, condition)?;
+                }
                 directory::delete_account(conn, caller.account)
             })
             .await

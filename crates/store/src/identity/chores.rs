@@ -13,6 +13,9 @@ use crate::{account_mails, account_tokens, directory, refresh_tokens, sessions};
 /// How many rows of a table one run forgets; what is left, the next one does, at once.
 const BATCH: i32 = 10_000;
 
+/// How many answers one run forgets: each may be long.
+const ANSWERS_BATCH: i32 = 1_000;
+
 /// One thing that runs by the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chore {
@@ -25,6 +28,8 @@ pub enum Chore {
     PurgeProjects,
     /// Asks tenants whose grace is over to erase themselves; each does it in its own job.
     EraseTenants,
+    /// Forgets what was answered under idempotency keys that have expired.
+    ForgetAnswers,
 }
 
 /// How long things are kept.
@@ -59,6 +64,7 @@ impl Chore {
         Self::ForgetJobs,
         Self::PurgeProjects,
         Self::EraseTenants,
+        Self::ForgetAnswers,
     ];
 
     /// Its name in the database.
@@ -69,6 +75,7 @@ impl Chore {
             Self::ForgetJobs => "forget_jobs",
             Self::PurgeProjects => "purge_projects",
             Self::EraseTenants => "erase_tenants",
+            Self::ForgetAnswers => "forget_answers",
         }
     }
 
@@ -105,6 +112,10 @@ impl Chore {
             Self::EraseTenants => {
                 let asked = directory::enqueue_erasures(conn, BATCH)?;
                 [usize::try_from(asked).unwrap_or_default(), 0, 0]
+            }
+            Self::ForgetAnswers => {
+                let forgotten = directory::forget_answers(conn, ANSWERS_BATCH)?;
+                return Ok(forgotten < i64::from(ANSWERS_BATCH));
             }
         };
         Ok(counts
