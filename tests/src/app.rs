@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use api::{AppState, Captcha, CursorKey, Server, ServerSettings, Services};
+use api::{AppState, Captcha, CorsSettings, CursorKey, Server, ServerSettings, Services};
 use auth::{
     AccessTokenSettings, AccessTokens, FingerprintKey, MailKey, PasswordSettings, PasswordThreads,
     RefreshKey, SecretKeys, SigningKey, TotpKeys,
@@ -149,6 +149,7 @@ impl TestApp {
         let mut state = AppState {
             access_tokens: access_tokens(),
             cursor_key: CursorKey::derive(SECRET.as_bytes()),
+            cors: CorsSettings::default(),
             settings: ServerSettings {
                 port: 0,
                 base_domain: Some("rowhouse.test".to_owned()),

@@ -1,4 +1,4 @@
-//! What is fine on a developer's machine and refused in production.
+//! What is fine on a developer's machine and refused in production, and what makes no sense anywhere.
 
 use ::settings::Environment;
 use secrecy::ExposeSecret as _;
@@ -18,14 +18,26 @@ pub(crate) enum Refusal {
     ExampleSecretKey,
     #[error("DEBUG must be off in production")]
     Debug,
+    #[error("cors.allowed_origins must name each origin in production: * lets every page in")]
+    AnyOrigin,
+    #[error(
+        "server.require_https needs server.trusted_proxies: only a proxy in front can say who came by HTTPS"
+    )]
+    HttpsWithoutProxy,
 }
 
 pub(crate) fn check(settings: &Settings, environment: Environment) -> Result<(), Refusal> {
+    if settings.server.require_https && settings.server.trusted_proxies.is_empty() {
+        return Err(Refusal::HttpsWithoutProxy);
+    }
     if environment != Environment::Production {
         return Ok(());
     }
     if settings.debug {
         return Err(Refusal::Debug);
+    }
+    if settings.cors.allows_any() {
+        return Err(Refusal::AnyOrigin);
     }
     if !settings.database.is_external() {
         return Err(Refusal::EmbeddedDatabase);

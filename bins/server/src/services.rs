@@ -21,6 +21,7 @@ pub(crate) fn state(settings: &Settings, database: &Database) -> Result<AppState
     Ok(AppState {
         access_tokens: AccessTokens::new(settings.auth.access_tokens(secrets)?)?,
         cursor_key: CursorKey::derive(secrets.current().expose_secret().as_bytes()),
+        cors: settings.cors.clone(),
         settings: settings.server.clone(),
     })
 }

@@ -11,6 +11,7 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) debug: bool,
     pub(crate) server: api::ServerSettings,
+    pub(crate) cors: api::CorsSettings,
     pub(crate) database: store::DatabaseSettings,
     pub(crate) seal: store::SealSettings,
     pub(crate) auth: auth::AuthSettings,
@@ -111,6 +112,7 @@ mod tests {
         let mut keys = BTreeSet::from(["ROWHOUSE__DEBUG".to_owned()]);
         let sections = [
             ("server", fields::<api::ServerSettings>()),
+            ("cors", fields::<api::CorsSettings>()),
             ("database", fields::<store::DatabaseSettings>()),
             ("seal", fields::<store::SealSettings>()),
             ("auth", fields::<auth::AuthSettings>()),

@@ -26,6 +26,8 @@ mod token;
 pub(crate) mod users;
 pub(crate) mod verification;
 
+pub(crate) use token::TokenView;
+
 /// A list that cannot be filtered.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

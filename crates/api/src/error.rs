@@ -4,6 +4,7 @@
 //! `Display` is the problem's `detail`: any client may read it, so it never holds a cause. The
 //! cause is `source()`, which only the log reads.
 
+use actix_cors::CorsError;
 use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
 use serde::Serialize;
 use std::error::Error as StdError;
@@ -30,6 +31,10 @@ pub enum ApiError {
         column: usize,
         problem: String,
     },
+    #[error("this server does not answer for the host that the request names")]
+    UnknownHost,
+    #[error("{0}")]
+    CorsRefused(CorsError),
     #[error("the request names two different tenants")]
     TenantAmbiguous,
     #[error("this route takes no Idempotency-Key")]
@@ -62,6 +67,8 @@ pub enum ApiError {
     EmailNotVerified,
     #[error("your role does not permit this")]
     Forbidden,
+    #[error("this server is to be asked by HTTPS only")]
+    HttpsRequired,
     #[error("an API key cannot do this, a person has to")]
     KeyNotAllowed,
     #[error("built-in roles cannot be changed")]
@@ -116,6 +123,10 @@ pub enum ApiError {
     PreconditionFailed,
     #[error("the body may have at most {limit} bytes")]
     PayloadTooLarge { limit: usize },
+    #[error("path and query may have at most {limit} bytes")]
+    UriTooLong { limit: usize },
+    #[error("there may be at most {count} headers, of {bytes} bytes together")]
+    HeadersTooLarge { count: usize, bytes: usize },
     #[error("the body must be uncompressed {expected}")]
     UnsupportedMediaType { expected: &'static str },
     #[error("too many sign-ins from this address have failed")]
@@ -126,6 +137,8 @@ pub enum ApiError {
     Internal(#[source] Cause),
     #[error("the server is busy")]
     Busy { retry_after_seconds: u64 },
+    #[error("the request took too long")]
+    DeadlineExceeded,
     #[error("the captcha cannot be verified now")]
     CaptchaUnavailable(#[source] Cause),
     #[error("the database is unavailable")]
@@ -222,6 +235,8 @@ impl ApiError {
             Self::MalformedRequest(_) => ErrorCode::MalformedRequest,
             Self::MalformedBody => ErrorCode::MalformedBody,
             Self::MalformedJson { .. } => ErrorCode::MalformedJson,
+            Self::UnknownHost => ErrorCode::UnknownHost,
+            Self::CorsRefused(_) => ErrorCode::CorsRefused,
             Self::TenantAmbiguous => ErrorCode::TenantAmbiguous,
             Self::MissingToken => ErrorCode::MissingToken,
             Self::InvalidToken => ErrorCode::InvalidToken,
@@ -237,6 +252,7 @@ impl ApiError {
             Self::InvalidIdempotencyKey(_) => ErrorCode::InvalidIdempotencyKey,
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
+            Self::HttpsRequired => ErrorCode::HttpsRequired,
             Self::KeyNotAllowed => ErrorCode::KeyNotAllowed,
             Self::BuiltInRole => ErrorCode::BuiltInRole,
             Self::RoleNameTaken => ErrorCode::RoleNameTaken,
@@ -259,11 +275,14 @@ impl ApiError {
             Self::SlugTaken => ErrorCode::SlugTaken,
             Self::PreconditionFailed => ErrorCode::PreconditionFailed,
             Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Self::UriTooLong { .. } => ErrorCode::UriTooLong,
+            Self::HeadersTooLarge { .. } => ErrorCode::HeadersTooLarge,
             Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
             Self::TooManyAttempts { .. } => ErrorCode::TooManyAttempts,
             Self::ValidationFailed(_) => ErrorCode::ValidationFailed,
             Self::Internal(_) => ErrorCode::Internal,
             Self::Busy { .. } => ErrorCode::Busy,
+            Self::DeadlineExceeded => ErrorCode::DeadlineExceeded,
             Self::CaptchaUnavailable(_) => ErrorCode::CaptchaUnavailable,
             Self::DatabaseUnavailable(_) => ErrorCode::DatabaseUnavailable,
         }
@@ -299,6 +318,8 @@ impl ApiError {
                 .downcast_ref::<tenant_db::Error>()
                 .filter(|cause| cause.is_violation())
                 .map(|_| "isolation_violation"),
+            // Says how somebody came, not what they reached for.
+            Self::HttpsRequired => None,
             error if error.code().status() == StatusCode::FORBIDDEN => Some(error.code().as_str()),
             _ => None,
         }
@@ -314,7 +335,9 @@ impl ApiError {
             | Self::TooManyAttempts {
                 retry_after_seconds,
             } => Some(*retry_after_seconds),
-            Self::CaptchaUnavailable(_) | Self::DatabaseUnavailable(_) => Some(RETRY_AFTER_SECONDS),
+            Self::DeadlineExceeded | Self::CaptchaUnavailable(_) | Self::DatabaseUnavailable(_) => {
+                Some(RETRY_AFTER_SECONDS)
+            }
             _ => None,
         }
     }

@@ -62,6 +62,10 @@ error_codes! {
         "The body is not UTF-8 (RFC 8259, 8.1).";
     MalformedJson = "malformed_json", 400, "The body is not JSON",
         "The body is not JSON, or nests deeper than 128 levels. `detail` names line and column.";
+    UnknownHost = "unknown_host", 400, "Unknown host",
+        "The host name of the request is none that this server answers for.";
+    CorsRefused = "cors_refused", 400, "Cross-origin request refused",
+        "A browser asked whether a page may send a request, and it may not: `detail` says whether that is for the page's origin, the method or a header.";
     TenantAmbiguous = "tenant_ambiguous", 400, "Two tenants named",
         "`X-Tenant-Slug`, the host name and `X-Tenant-ID` do not all name the same tenant. Send one of them, or none.";
     MalformedCondition = "malformed_condition", 400, "Malformed condition",
@@ -88,6 +92,8 @@ error_codes! {
         "The password is right, but nobody has followed the link in the mail to this address yet. `POST /api/v1/auth/verify-email/resend` sends another one.";
     Forbidden = "forbidden", 403, "Not permitted",
         "Your role, or the key's scopes, lack the permission for this; or it would give somebody more than you have.";
+    HttpsRequired = "https_required", 403, "HTTPS required",
+        "The request came by plain HTTP, and there is no redirect. Ask by HTTPS; a token that was sent in the clear is better revoked.";
     KeyNotAllowed = "key_not_allowed", 403, "Not for API keys",
         "This concerns an account or a session, and an API key has neither. Sign in.";
     BuiltInRole = "built_in_role", 403, "Built-in role",
@@ -134,18 +140,24 @@ error_codes! {
         "The thing changed since the version that `If-Match` names. Read it again, then decide.";
     PayloadTooLarge = "payload_too_large", 413, "Body too large",
         "The body is larger than this server accepts.";
+    UriTooLong = "uri_too_long", 414, "URI too long",
+        "Path and query together are longer than this server reads.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type",
         "The body must be uncompressed `application/json`; for `PATCH` also `application/merge-patch+json`.";
     ValidationFailed = "validation_failed", 422, "Validation failed",
         "The request is well-formed, but values in it are not acceptable. `errors` lists them: `pointer` (RFC 6901, into the body), `parameter` for a query parameter, `code` (`unknown_field`, `missing_field`, `wrong_type`, `duplicate`, `invalid`), `detail`. Unknown fields and wrong types are reported one at a time, everything else at once.";
     IdempotencyKeyReused = "idempotency_key_reused", 422, "Idempotency key of another request",
         "This `Idempotency-Key` was used within the last 24 hours for another request: another path, another body, another `If-Match`. Nothing was done. Take a new key for a new request.";
+    HeadersTooLarge = "headers_too_large", 431, "Headers too large",
+        "The headers are more, or larger, than this server reads. Beyond 96 of them, or 128 KiB, the connection is closed with a bare status.";
     TooManyAttempts = "too_many_attempts", 429, "Too many attempts",
         "Too many sign-ins from this address have failed for this e-mail. Nothing was compared; whether the account exists is not said. Repeat after `Retry-After` seconds.";
     Internal = "internal", 500, "Internal error",
         "The server failed. The request id leads its operators to the cause.";
     Busy = "busy", 503, "Busy",
         "The server has more work than it can do in time. Repeat after `Retry-After` seconds.";
+    DeadlineExceeded = "deadline_exceeded", 503, "Took too long",
+        "The request was not done within the server's limit, and is not waited for any more. What it was writing happens as a whole or not at all, and may yet happen: read before you repeat it.";
     CaptchaUnavailable = "captcha_unavailable", 503, "Captcha cannot be verified",
         "The service that verifies captchas does not answer. Repeat after `Retry-After` seconds; the captcha may have to be solved again.";
     DatabaseUnavailable = "database_unavailable", 503, "Database unavailable",

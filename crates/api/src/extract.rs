@@ -7,6 +7,8 @@ mod body;
 mod fault;
 mod path;
 mod query;
+mod unique_keys;
+mod whole_query;
 
 pub use body::{Body, BodyLimit, OptionalBody, Patch};
 pub use path::{PathId, PathNumber};
@@ -14,4 +16,5 @@ pub use query::QueryParams;
 
 pub(crate) use fault::escape;
 pub(crate) use path::{NotAnId, parse_id};
-pub(crate) use query::{Pairs, deserialize_pairs, pairs};
+pub(crate) use query::{Pairs, deserialize_pairs, pairs_of};
+pub(crate) use whole_query::Strict;

@@ -6,7 +6,7 @@
 //! three beats: wire to domain, one transaction, domain to view.
 //!
 //! ```no_run
-//! use api::{AppState, CursorKey, Server, ServerSettings, Services};
+//! use api::{AppState, CorsSettings, CursorKey, Server, ServerSettings, Services};
 //! use auth::{AccessTokenSettings, AccessTokens, SigningKey};
 //!
 //! # async fn serve(services: Services) -> Result<(), Box<dyn std::error::Error>> {
@@ -17,6 +17,7 @@
 //!         ..AccessTokenSettings::default()
 //!     })?,
 //!     cursor_key: CursorKey::derive(secret.as_bytes()),
+//!     cors: CorsSettings::default(),
 //!     settings: ServerSettings::default(),
 //! }, services)?;
 //! println!("listening on {:?}", server.addresses());
@@ -37,11 +38,14 @@
 #![forbid(unsafe_code)]
 
 mod access_log;
+mod aliases;
 mod authenticate;
 mod captcha;
 mod client_address;
 mod condition;
+mod cors;
 mod cursor;
+mod deadline;
 mod denial;
 mod endpoints;
 mod error;
@@ -49,7 +53,10 @@ mod error_code;
 pub mod etag;
 pub mod extract;
 mod frame;
+mod gate;
 mod grant;
+mod head_limits;
+mod host;
 mod idempotency;
 mod list;
 pub mod openapi;
@@ -60,6 +67,7 @@ mod problem;
 mod request_id;
 pub mod require;
 pub mod routes;
+mod scheme;
 mod second_factor_code;
 mod security_headers;
 mod server;
@@ -68,14 +76,18 @@ mod settings;
 mod sign_in;
 mod state;
 mod tenant_selection;
+mod unread_body;
 mod validation;
+mod vary;
 
 pub use authenticate::{Authenticated, Authorized, Bearer};
 pub use captcha::{Captcha, CaptchaError};
 pub use client_address::{Network, NotANetwork};
+pub use cors::{AllowedOrigin, CorsSettings, NotAnOrigin};
 pub use cursor::CursorKey;
 pub use error::{ApiError, FieldError, FieldErrorCode};
 pub use error_code::ErrorCode;
+pub use host::{HostPattern, NotAHostPattern};
 pub use list::{List, ListQuery, Page};
 pub use patchable::Patchable;
 pub use request_id::RequestId;

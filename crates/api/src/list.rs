@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     cursor::{CursorKey, Scope},
     error::{ApiError, FieldErrorCode},
-    extract::{Pairs, deserialize_pairs, pairs},
+    extract::{Pairs, deserialize_pairs, pairs_of},
     state::AppState,
 };
 
@@ -172,7 +172,7 @@ fn list_query<F: DeserializeOwned>(request: &HttpRequest) -> Result<ListQuery<F>
     let state = request
         .app_data::<Data<AppState>>()
         .ok_or_else(|| ApiError::internal("the app has no AppState"))?;
-    let mut query = pairs(request.query_string())?;
+    let mut query = pairs_of(request)?;
     let limit = take(&mut query, "limit").map_or(Ok(DEFAULT_LIMIT), |text| parse_limit(&text))?;
     let cursor = take(&mut query, "cursor");
     let filters = deserialize_pairs(&query)?;

@@ -13,6 +13,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use crate::aliases;
 use crate::endpoints::{
     account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
     password, projects, resource_versions, resources, roles, session, sessions, step_up, tenant,
@@ -27,7 +28,9 @@ pub(crate) use problems::*;
 /// The whole description.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    Description::openapi()
+    let mut document = Description::openapi();
+    aliases::describe(&mut document);
+    document
 }
 
 #[derive(OpenApi)]
@@ -105,6 +108,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         resource_versions::list,
         resource_versions::find,
         resource_versions::restore,
+        aliases::select,
+        aliases::add_users,
     ),
     components(schemas(Problem, FieldProblem)),
     modifiers(&Bearer, &Frame, &Examples, &Shared),
@@ -117,6 +122,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "api-keys", description = "Keys for programs"),
         (name = "projects", description = "What a tenant works on"),
         (name = "resources", description = "What projects are made of, and what it was before"),
+        (name = "aliases", description = "Paths of another system, for those who come from it"),
         (name = "health", description = "Whether the server lives and can work"),
     ),
 )]

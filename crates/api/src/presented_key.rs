@@ -11,7 +11,7 @@ use actix_web::{
 use auth::{KeyPrincipal, KeySecret};
 use chrono::Utc;
 
-use crate::{authenticate::bearer_token, error::ApiError, services::Services};
+use crate::{aliases::Successor, authenticate::bearer_token, error::ApiError, services::Services};
 
 /// What the key of this request stands for; `None` for one that is not good.
 pub(crate) struct PresentedKey(Option<KeyPrincipal>);
@@ -23,8 +23,8 @@ impl PresentedKey {
     }
 }
 
-/// The middleware inside of `frame`. Costs a round trip where a key is shown to a route of the API,
-/// and nothing elsewhere.
+/// Stands around every route. Costs a round trip where a key is shown to a route of the API, and
+/// nothing elsewhere.
 pub(crate) async fn look_up(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -38,9 +38,9 @@ pub(crate) async fn look_up(
 }
 
 async fn find(request: &HttpRequest) -> Result<Option<PresentedKey>, ApiError> {
-    let is_ours = request
-        .match_pattern()
-        .is_some_and(|route| route.starts_with("/api/"));
+    let is_of_api = |route: String| route.starts_with("/api/");
+    let is_ours =
+        Successor::of(request).is_some() || request.match_pattern().is_some_and(is_of_api);
     let Ok(token) = bearer_token(request) else {
         return Ok(None);
     };

@@ -1,6 +1,7 @@
 //! An error becomes a response: RFC 9457 (`application/problem+json`) and the headers that belong
 //! to a status. The one place where the causes of a 5xx are logged.
 
+use actix_cors::CorsError;
 use actix_web::{
     HttpResponse, ResponseError as _,
     http::header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -31,11 +32,14 @@ struct Members<'a> {
     errors: &'a [FieldError],
 }
 
-/// The response to an error of ours, or of actix-web's own (which no route of ours should raise:
-/// a client's fault becomes `malformed_request`, everything else `internal`).
+/// The response to an error of ours, of actix-cors, or of actix-web's own (which no route of ours
+/// should raise: a client's fault becomes `malformed_request`, everything else `internal`).
 pub(crate) fn response(error: &actix_web::Error, request_id: &RequestId) -> HttpResponse {
     if let Some(error) = error.as_error::<ApiError>() {
         return render(error, request_id);
+    }
+    if let Some(error) = error.as_error::<CorsError>() {
+        return render(&ApiError::CorsRefused(error.clone()), request_id);
     }
     let cause = error.to_string();
     let is_client_error = error.as_response_error().status_code().is_client_error();

@@ -10,17 +10,19 @@ use actix_web::{
 };
 
 use crate::{
+    aliases::{self, Successor},
+    deadline,
     endpoints::{
         account, api_keys, auth, docs, health, invitation_acceptance, invitations, jwks, mfa,
         my_tenants, password, projects, resource_versions, resources, roles, session, sessions,
         step_up, tenant, tenant_end, tenants, users, verification,
     },
     error::ApiError,
-    extract::BodyLimit,
-    idempotency,
+    extract::{BodyLimit, Strict},
+    idempotency, presented_key,
 };
 
-/// Every path with its methods and handlers.
+/// Every path with its methods and handlers; those of another system are `aliases.rs`.
 fn table() -> Vec<Endpoint> {
     vec![
         at("/health").get(health::health),
@@ -111,7 +113,7 @@ fn table() -> Vec<Endpoint> {
 
 /// Adds every route.
 pub fn register(config: &mut ServiceConfig) {
-    for endpoint in table() {
+    for endpoint in table().into_iter().chain(aliases::table()) {
         config.service(endpoint);
     }
 }
@@ -120,14 +122,9 @@ pub fn register(config: &mut ServiceConfig) {
 /// said: it comes with `GET`.
 #[must_use]
 pub fn list() -> Vec<(&'static str, Vec<Method>)> {
-    let methods = |endpoint: Endpoint| {
-        let methods = endpoint
-            .allowed
-            .into_iter()
-            .filter(|method| method != Method::HEAD);
-        (endpoint.path, methods.collect())
-    };
-    table().into_iter().map(methods).collect()
+    let methods = |endpoint: Endpoint| (endpoint.path, endpoint.methods().cloned().collect());
+    let all = table().into_iter().chain(aliases::table());
+    all.map(methods).collect()
 }
 
 /// The handlers of one path, by method. Any other method is 405 with `Allow`.
@@ -136,6 +133,7 @@ pub fn at(path: &'static str) -> Endpoint {
         path,
         resource: web::resource(path),
         allowed: Vec::new(),
+        successor: None,
     }
 }
 
@@ -145,6 +143,7 @@ pub struct Endpoint {
     path: &'static str,
     resource: Resource,
     allowed: Vec<Method>,
+    successor: Option<Successor>,
 }
 
 macro_rules! methods {
@@ -157,7 +156,7 @@ macro_rules! methods {
                 Args: FromRequest + 'static,
                 F::Output: Responder + 'static,
             {
-                self.route(&[$(Method::$method),+], web::to(handler))
+                self.route(&[$(Method::$method),+], web::to(Strict(handler)))
             }
         )+
     };
@@ -171,7 +170,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let route = web::to(handler).wrap(from_fn(idempotency::refuse));
+        let route = web::to(Strict(handler)).wrap(from_fn(idempotency::refuse));
         self.route(&[Method::POST], route)
     }
 
@@ -193,6 +192,26 @@ impl Endpoint {
         self
     }
 
+    /// The path is an alias of this one, and every answer says so.
+    pub(crate) fn succeeded_by(mut self, successor: Successor) -> Self {
+        self.resource = self.resource.app_data(successor);
+        self.successor = Some(successor);
+        self
+    }
+
+    pub(crate) fn path(&self) -> &'static str {
+        self.path
+    }
+
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &Method> {
+        let is_said = |method: &&Method| **method != Method::HEAD;
+        self.allowed.iter().filter(is_said)
+    }
+
+    pub(crate) fn successor(&self) -> Option<Successor> {
+        self.successor
+    }
+
     fn route(mut self, methods: &[Method], route: Route) -> Self {
         let served = methods.to_vec();
         let guard = guard::fn_guard(move |context| served.contains(&context.head().method));
@@ -212,6 +231,8 @@ impl HttpServiceFactory for Endpoint {
         };
         self.resource
             .default_service(web::to(refuse))
+            .wrap(from_fn(presented_key::look_up))
+            .wrap(from_fn(deadline::limit))
             .register(config);
     }
 }

@@ -24,9 +24,14 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 
 /// Adds what is missing. What was read may be kept by its reader and must be asked for again (the
 /// ETag makes that cheap); the answer to a write is not kept at all.
-pub(crate) fn write(method: &Method, headers: &mut HeaderMap) {
+pub(crate) fn write(method: &Method, hsts_max_age: Option<u32>, headers: &mut HeaderMap) {
     for (name, value) in ALWAYS {
         add(headers, name, value);
+    }
+    // RFC 6797. Subdomains are tenants of the same server, or somebody else's to decide about.
+    let hsts = hsts_max_age.and_then(|seconds| format!("max-age={seconds}").try_into().ok());
+    if let Some(hsts) = hsts {
+        add(headers, header::STRICT_TRANSPORT_SECURITY, hsts);
     }
     let caching = match *method {
         Method::GET | Method::HEAD => "private, no-cache",

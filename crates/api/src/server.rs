@@ -9,7 +9,7 @@ use actix_web::{
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
-    error::ApiError, frame::frame, presented_key, routes, services::Services, state::AppState,
+    cors, error::ApiError, frame::frame, gate::gate, routes, services::Services, state::AppState,
 };
 
 /// Listens from [`Server::bind`] on, serves from [`Server::run`] on.
@@ -41,13 +41,14 @@ impl Server {
         address: SocketAddr,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let settings = state.settings.clone();
+        let (settings, cors) = (state.settings.clone(), state.cors.clone());
         let mut server = HttpServer::new(move || {
             App::new()
                 .app_data(Data::from(Arc::clone(&state)))
                 .configure(routes.clone())
                 .default_service(web::to(not_found))
-                .wrap(from_fn(presented_key::look_up))
+                .wrap(cors::middleware(&cors))
+                .wrap(from_fn(gate))
                 .wrap(from_fn(frame))
         })
         .client_request_timeout(Duration::from_secs(settings.head_timeout_seconds))

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
-use crate::client_address::Network;
+use crate::{client_address::Network, host::HostPattern};
 
 /// Section `server`. Every key may be left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,9 +20,18 @@ pub struct ServerSettings {
     /// `server.base_domain`: `rowhouse.example` makes `acme.rowhouse.example` select the tenant
     /// `acme`. Default none: the host name selects nothing.
     pub base_domain: Option<String>,
-    /// `server.trusted_proxies`: addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` is
-    /// believed. Default none.
+    /// `server.trusted_proxies`: addresses and networks (`10.0.0.0/8`) whose `X-Forwarded-For` and
+    /// `X-Forwarded-Proto` are believed. Default none.
     pub trusted_proxies: Vec<Network>,
+    /// `server.trusted_hosts`: the host names that requests may be for, exact or `*.suffix`; any
+    /// other is 400. Health is exempt. Default none: any.
+    pub trusted_hosts: Vec<HostPattern>,
+    /// `server.require_https`: whether a request must have come by HTTPS, as a trusted proxy says;
+    /// else 403. Health is exempt. Default false.
+    pub require_https: bool,
+    /// `server.hsts_max_age_seconds`: how long a browser that came by HTTPS shall use nothing else;
+    /// 0 says nothing of it. Default 31,536,000 (a year).
+    pub hsts_max_age_seconds: u32,
     /// `server.max_body_bytes`: the most bytes that a request's body may have, where its route
     /// says nothing else. Default 1,048,576 (1 MiB).
     pub max_body_bytes: usize,
@@ -34,6 +43,11 @@ pub struct ServerSettings {
     /// `server.body_timeout_seconds`: within how many seconds more its body must have arrived, else
     /// 408. Default 30.
     pub body_timeout_seconds: u64,
+    /// `server.request_timeout_seconds`: within how many seconds of its head a request is answered,
+    /// if need be with 503. More than `server.body_timeout_seconds`, and than the database takes to
+    /// give up (`database.queue_timeout_seconds` and `database.statement_timeout_seconds`), which
+    /// say more. Default 45.
+    pub request_timeout_seconds: NonZeroU64,
     /// `server.keep_alive_seconds`: after how many idle seconds a connection is closed; more than
     /// the proxy in front keeps it. Default 75.
     pub keep_alive_seconds: u64,
@@ -49,10 +63,14 @@ impl Default for ServerSettings {
             port: 8000,
             base_domain: None,
             trusted_proxies: Vec::new(),
+            trusted_hosts: Vec::new(),
+            require_https: false,
+            hsts_max_age_seconds: 31_536_000,
             max_body_bytes: 1024 * 1024,
             workers: None,
             head_timeout_seconds: 10,
             body_timeout_seconds: 30,
+            request_timeout_seconds: const { NonZeroU64::new(45).unwrap() },
             keep_alive_seconds: 75,
             shutdown_timeout_seconds: 20,
         }
@@ -81,6 +99,10 @@ impl ServerSettings {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port)
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds.get())
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 use auth::AccessTokens;
 
-use crate::{cursor::CursorKey, settings::ServerSettings};
+use crate::{cors::CorsSettings, cursor::CursorKey, settings::ServerSettings};
 
 /// Made once by the binary, shared by every worker. Handlers take `Data<AppState>`.
 pub struct AppState {
@@ -10,6 +10,8 @@ pub struct AppState {
     pub access_tokens: AccessTokens,
     /// Signs the cursors of lists.
     pub cursor_key: CursorKey,
+    /// Section `cors`.
+    pub cors: CorsSettings,
     /// Section `server`.
     pub settings: ServerSettings,
 }

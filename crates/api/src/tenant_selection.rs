@@ -1,14 +1,11 @@
 //! A header or the host name may *select* a tenant, never grant one: whatever is named must be what
 //! the access token names.
 
-use actix_web::{
-    HttpRequest,
-    http::header::{self, HeaderValue},
-};
+use actix_web::{HttpRequest, http::header::HeaderValue};
 use auth::TenantClaim;
 use domain::{SlugError, TenantId, TenantSlug};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, host::host};
 
 const SLUG: &str = "x-tenant-slug";
 const ID: &str = "x-tenant-id";
@@ -69,14 +66,6 @@ fn subdomain(request: &HttpRequest, base: &str) -> Option<String> {
         Err(SlugError::Reserved) => None,
         _ => Some(label.to_owned()),
     }
-}
-
-/// Without the port. The request line goes before the header (RFC 9112, 3.2.2).
-fn host(request: &HttpRequest) -> Option<&str> {
-    request.uri().host().or_else(|| {
-        let host = request.headers().get(header::HOST)?.to_str().ok()?;
-        host.split(':').next()
-    })
 }
 
 #[cfg(test)]

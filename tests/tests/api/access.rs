@@ -123,6 +123,18 @@ DELETE /api/v1/resources/{id}                     deleted
 GET    /api/v1/resources/{id}/versions            standing
 GET    /api/v1/resources/{id}/versions/{n}        standing
 POST   /api/v1/resources/{id}/versions/{n}/restore standing
+POST   /login                                     -
+POST   /refresh_token                             nonsense
+POST   /users/register                            -
+GET    /users/me                                  -
+GET    /users/list_orgs                           -
+POST   /organization/register                     -
+POST   /organization/select                       acme-corp
+POST   /organization/add_users                    viewer
+POST   /organization/add_users                    owner
+GET    /organization/list_users                   -
+POST   /projects/create_project                   -
+POST   /logout                                    throwaway
 POST   /api/v1/auth/logout                        -
 ";
 
@@ -164,7 +176,16 @@ fn assert_committed(file: &str, text: &str) {
 /// The code that goes with a status here.
 fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
     let is_key = matches!(who, "key" | "bare_key");
-    let of_accounts = ["/api/v1/auth/", "/api/v1/users/me", "/api/v1/tenants"];
+    let of_accounts = [
+        "/api/v1/auth/",
+        "/api/v1/users/me",
+        "/api/v1/tenants",
+        "/logout",
+        "/users/me",
+        "/users/list_orgs",
+        "/organization/register",
+        "/organization/select",
+    ];
     match status {
         403 if is_key
             && of_accounts
@@ -179,8 +200,12 @@ fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
         401 if row.about == "wrong" && who != "anonymous" && !is_key => Some("invalid_credentials"),
         409 if row.about == "oneself" => Some("conflict"),
         401 if row.about == "nonsense" => Some("invalid_token"),
-        403 if row.target.ends_with("/tenants") => Some("forbidden"),
-        403 if row.target.ends_with("/switch") => Some("not_a_member"),
+        403 if row.target.ends_with("/tenants") || row.target == "/organization/register" => {
+            Some("forbidden")
+        }
+        403 if row.target.ends_with("/switch") || row.target == "/organization/select" => {
+            Some("not_a_member")
+        }
         401 => Some("missing_token"),
         403 if who == "homeless" => Some("no_tenant"),
         403 => Some("forbidden"),
@@ -195,14 +220,19 @@ fn code(row: &Row, status: u16, who: &str) -> Option<&'static str> {
 fn body(row: &Row, email: &str, who: &str, owners_id: &Value) -> Option<Value> {
     let (password, full_name) = ("securepass123", "New");
     let body = match (row.method.as_str(), row.target) {
-        ("POST", "/api/v1/auth/register") => {
+        ("POST", "/api/v1/auth/register" | "/users/register") => {
             json!({ "email": email, "password": password, "full_name": full_name })
         }
-        ("POST", "/api/v1/auth/login") => {
+        ("POST", "/api/v1/auth/login" | "/login") => {
             json!({ "email": "alice@acme.example", "password": password })
         }
-        ("POST", "/api/v1/auth/refresh") => json!({ "refresh_token": row.about }),
+        ("POST", "/api/v1/auth/refresh" | "/refresh_token") => {
+            json!({ "refresh_token": row.about })
+        }
         ("POST", "/api/v1/auth/switch") => json!({ "tenant_slug": row.about }),
+        ("POST", "/organization/select") => json!({ "slug": row.about }),
+        ("POST", "/organization/add_users") => json!({ "emails": [email], "role": row.about }),
+        ("POST", "/organization/register" | "/projects/create_project") => json!({ "name": "New" }),
         ("POST", "/api/v1/auth/verify-email") => json!({ "token": row.about }),
         ("POST", "/api/v1/auth/verify-email/resend" | "/api/v1/auth/password/forgot") => {
             json!({ "email": email })

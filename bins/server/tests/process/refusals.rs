@@ -154,6 +154,45 @@ fn production_refuses_what_is_fine_on_a_developer_s_machine() {
     assert_one_line(&printed, "DEBUG must be off in production");
     let printed = refused(production(&folder).env("ROWHOUSE__DEBUG", "true"));
     assert_one_line(&printed, "DEBUG must be off in production");
+
+    for origins in ["*", "https://app.example,*"] {
+        let printed = refused(production(&folder).env("ROWHOUSE__CORS__ALLOWED_ORIGINS", origins));
+        assert_one_line(
+            &printed,
+            "cors.allowed_origins must name each origin in production",
+        );
+    }
+}
+
+#[test]
+fn a_setting_of_the_edge_that_makes_no_sense_is_one_line() {
+    let home = Home::new();
+    for (setting, value, line) in [
+        (
+            "CORS__ALLOWED_ORIGINS",
+            "shop.example",
+            "`cors.allowed_origins[0]` from ROWHOUSE__CORS__ALLOWED_ORIGINS is invalid: must be an",
+        ),
+        (
+            "CORS__ALLOWED_ORIGINS",
+            "https://a.example,https://b.example/",
+            "`cors.allowed_origins[1]` from ROWHOUSE__CORS__ALLOWED_ORIGINS is invalid: must be an",
+        ),
+        (
+            "SERVER__TRUSTED_HOSTS",
+            "https://a.example",
+            "`server.trusted_hosts[0]` from ROWHOUSE__SERVER__TRUSTED_HOSTS is invalid: must be a",
+        ),
+        (
+            "SERVER__REQUIRE_HTTPS",
+            "true",
+            "server.require_https needs server.trusted_proxies",
+        ),
+        ("SERVER__REQUEST_TIMEOUT_SECONDS", "0", "nonzero"),
+    ] {
+        let printed = refused(home.command().env(format!("ROWHOUSE__{setting}"), value));
+        assert_one_line(&printed, line);
+    }
 }
 
 #[test]

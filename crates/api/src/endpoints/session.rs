@@ -54,23 +54,35 @@ impl TryFrom<Switch> for Goal {
     type Error = ApiError;
 
     fn try_from(body: Switch) -> Result<Self, ApiError> {
-        let mut v = Validation::new();
-        let goal = match (body.tenant_slug, body.tenant_id) {
-            (Some(slug), None) => Some(Self::Slug(slug)),
-            (None, Some(id)) => Some(Self::Id(id)),
-            (None, None) => {
-                let detail = "is needed, or a tenant_id in its place";
-                v.refuse("/tenant_slug", FieldErrorCode::MissingField, detail);
-                None
-            }
-            (Some(_), Some(_)) => {
-                let detail = "must not stand beside a tenant_slug";
-                v.refuse("/tenant_id", FieldErrorCode::Invalid, detail);
-                None
-            }
-        };
-        v.finish(|| goal)
+        goal(
+            ("tenant_slug", body.tenant_slug),
+            ("tenant_id", body.tenant_id),
+        )
     }
+}
+
+/// The one of two fields that is there, each with its name.
+pub(crate) fn goal(
+    (slug_name, slug): (&str, Option<String>),
+    (id_name, id): (&str, Option<TenantId>),
+) -> Result<Goal, ApiError> {
+    let mut v = Validation::new();
+    let goal = match (slug, id) {
+        (Some(slug), None) => Some(Goal::Slug(slug)),
+        (None, Some(id)) => Some(Goal::Id(id)),
+        (None, None) => {
+            let detail = format!("is needed, or a {id_name} in its place");
+            let pointer = format!("/{slug_name}");
+            v.refuse(&pointer, FieldErrorCode::MissingField, detail);
+            None
+        }
+        (Some(_), Some(_)) => {
+            let detail = format!("must not stand beside a {slug_name}");
+            v.refuse(&format!("/{id_name}"), FieldErrorCode::Invalid, detail);
+            None
+        }
+    };
+    v.finish(|| goal)
 }
 
 /// The next tokens of the session. A refresh token is good once; for ten seconds more it is
@@ -116,7 +128,17 @@ pub(crate) async fn switch(
     state: Data<AppState>,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let (now, goal) = (Utc::now(), body.try_into()?);
+    move_to(body.try_into()?, &caller, &state, &services).await
+}
+
+/// The answer to whoever goes there.
+pub(crate) async fn move_to(
+    goal: Goal,
+    caller: &Bearer,
+    state: &AppState,
+    services: &Services,
+) -> Result<HttpResponse, ApiError> {
+    let now = Utc::now();
     let (principal, refresh) = (caller.principal(), RefreshToken::generate());
     let who = services
         .identity
@@ -129,7 +151,7 @@ pub(crate) async fn switch(
             now,
         )
         .await?;
-    token::answer(StatusCode::OK, &state, &who, &refresh)
+    token::answer(StatusCode::OK, state, &who, &refresh)
 }
 
 /// Ends the session, or all sessions of the account; their access tokens end with it.

@@ -15,7 +15,7 @@ use std::{
     pin::Pin,
 };
 
-use super::fault;
+use super::{fault, unique_keys};
 use crate::{
     error::{ApiError, FieldErrorCode},
     state::AppState,
@@ -32,7 +32,8 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// # Errors
 /// 415 `unsupported_media_type`, 413 `payload_too_large`, 408 `request_timeout`, 400
 /// `malformed_body` or `malformed_json`, and 422 `validation_failed` for the first value of the
-/// wrong shape. A NUL character anywhere is refused, as PostgreSQL can store none.
+/// wrong shape. A NUL character anywhere is refused, as PostgreSQL can store none, and a key that
+/// stands twice in its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body<T>(pub T);
 
@@ -163,6 +164,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::field("", code, "expected an object"));
     }
     fault::refuse_nul(text)?;
+    unique_keys::refuse_duplicates(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| fault::from_json(&error, text))?;

@@ -8,7 +8,7 @@ use std::{
 };
 use url::form_urlencoded;
 
-use super::fault;
+use super::{fault, whole_query};
 use crate::error::{ApiError, FieldErrorCode};
 
 /// The parameters of a query string, in their order, decoded.
@@ -29,29 +29,47 @@ impl<T: DeserializeOwned + 'static> FromRequest for QueryParams<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let params = pairs(request.query_string()).and_then(|pairs| deserialize_pairs(&pairs));
+        let params = pairs_of(request).and_then(|pairs| deserialize_pairs(&pairs));
         ready(params.map(Self))
     }
 }
 
+/// The whole query of a request, for a parameter that refuses what it does not know.
+pub(crate) fn pairs_of(request: &HttpRequest) -> Result<Pairs, ApiError> {
+    whole_query::is_read(request);
+    pairs(request.query_string())
+}
+
 /// Decodes; refuses what is ambiguous.
-pub(crate) fn pairs(query: &str) -> Result<Pairs, ApiError> {
+pub(super) fn pairs(query: &str) -> Result<Pairs, ApiError> {
     let pairs: Pairs = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
+    let raw = query.split('&').filter(|pair| !pair.is_empty());
     let mut seen = HashSet::new();
-    for (name, value) in &pairs {
+    for ((name, value), raw) in pairs.iter().zip(raw) {
         if !seen.insert(name) {
             let code = FieldErrorCode::Duplicate;
             return Err(ApiError::parameter(name, code, "stands twice"));
         }
-        if value.contains('\0') || value.contains(char::REPLACEMENT_CHARACTER) {
+        let is_odd = |text: &str| text.contains(['\0', char::REPLACEMENT_CHARACTER]);
+        if !is_encoded(raw) || is_odd(name) || is_odd(value) {
             let code = FieldErrorCode::Invalid;
-            let detail = "must be UTF-8 without the character NUL";
+            let detail = "must be percent-encoded UTF-8 without the character NUL";
             return Err(ApiError::parameter(name, code, detail));
         }
     }
     Ok(pairs)
+}
+
+/// Whether two hexadecimal digits stand behind every `%` (RFC 3986, 2.1). The decoder would leave any
+/// other as it is, and so guess.
+fn is_encoded(text: &str) -> bool {
+    let is_code = |part: &str| {
+        let code = part.as_bytes().get(..2);
+        code.is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.split('%').skip(1).all(is_code)
 }
 
 pub(crate) fn deserialize_pairs<T: DeserializeOwned>(pairs: &Pairs) -> Result<T, ApiError> {

@@ -11,10 +11,15 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr, Required};
 
 use super::problems::{add_problem, codes_of};
+use crate::aliases;
 use crate::error_code::ErrorCode::{self, *};
 
+/// Of every operation, whatever it does.
+const ANYWHERE: &[ErrorCode] = &[UriTooLong, ValidationFailed, HeadersTooLarge];
+/// Of every one that is not about health.
+const BEYOND_HEALTH: &[ErrorCode] = &[UnknownHost, HttpsRequired];
 /// Of every operation of the API.
-const ALWAYS: &[ErrorCode] = &[Internal, Busy, DatabaseUnavailable];
+const ALWAYS: &[ErrorCode] = &[Internal, Busy, DeadlineExceeded, DatabaseUnavailable];
 /// Of one with a body.
 const BODY: &[ErrorCode] = &[
     MalformedRequest,
@@ -64,10 +69,16 @@ impl Modify for Frame {
     fn modify(&self, document: &mut OpenApi) {
         let links = links(&mut document.paths);
         for (path, item) in &mut document.paths.paths {
+            // An alias with a description of its own is of its successor's kind.
+            let meant = aliases::successor_of(path).unwrap_or(path);
             for (method, operation) in operations(item) {
-                if path.starts_with("/api/") {
-                    add_problems(path, method, operation);
-                    add_parameters(path, operation);
+                add_codes(operation, ANYWHERE);
+                if !meant.starts_with("/health") {
+                    add_codes(operation, BEYOND_HEALTH);
+                }
+                if meant.starts_with("/api/") {
+                    add_problems(meant, method, operation);
+                    add_parameters(meant, operation);
                 }
                 add_headers(operation);
                 if method == "post"
@@ -154,8 +165,12 @@ fn add_problems(path: &str, method: &str, operation: &mut Operation) {
     if has_header(operation, &["If-Match", "If-None-Match"]) {
         codes.extend([MalformedCondition, PreconditionFailed]);
     }
+    add_codes(operation, &codes);
+}
+
+fn add_codes(operation: &mut Operation, codes: &[ErrorCode]) {
     for code in codes {
-        add_problem(&mut operation.responses, code);
+        add_problem(&mut operation.responses, *code);
     }
 }
 

@@ -8,8 +8,8 @@ use actix_web::{
     web::{self, Json, ServiceConfig},
 };
 use api::{
-    ApiError, AppState, Authenticated, Authorized, CursorKey, List, ListQuery, Patchable,
-    RequestId, Server, ServerSettings, Validation,
+    ApiError, AppState, Authenticated, Authorized, CorsSettings, CursorKey, List, ListQuery,
+    Patchable, RequestId, Server, ServerSettings, Validation,
     etag::{ETag, IfMatch, Versioned},
     extract::{Body, Patch, PathId, QueryParams},
     require,
@@ -30,6 +30,8 @@ use std::{
 };
 
 const SECRET: &str = "a secret of the tests, 32 bytes or more";
+/// Whose pages may call.
+pub(crate) const ORIGIN: &str = "https://app.example";
 /// The only thing that exists at `/things/{id}`.
 pub(crate) const THING: &str = "0198c0de-0000-7000-8000-00000000000a";
 pub(crate) const THING_VERSION: i32 = 3;
@@ -209,6 +211,10 @@ pub(crate) fn state(settings: ServerSettings) -> AppState {
     AppState {
         access_tokens: access_tokens.unwrap(),
         cursor_key: CursorKey::derive(SECRET.as_bytes()),
+        cors: CorsSettings {
+            allowed_origins: vec![ORIGIN.parse().unwrap()],
+            ..CorsSettings::default()
+        },
         settings,
     }
 }
@@ -217,12 +223,17 @@ async fn panics() -> &'static str {
     panic!("on purpose");
 }
 
+async fn hangs() -> &'static str {
+    std::future::pending().await
+}
+
 fn test_routes(config: &mut ServiceConfig) {
     routes::register(config);
     config
         .service(at("/bodies").post(echo_body).patch(echo_patch))
         .service(at("/bodies/small").post(echo_body).body_limit(64))
         .service(at("/panics").get(panics))
+        .service(at("/hangs").get(hangs).post(hangs))
         .service(at("/queries").get(echo_query))
         .service(at("/things/{id}").get(thing).delete(delete_thing))
         .service(at("/numbers").get(numbers))

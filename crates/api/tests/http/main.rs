@@ -12,8 +12,12 @@
 
 mod app;
 mod bodies;
+mod browsers;
 mod callers;
+mod deadline;
 mod description;
+mod gate;
+mod heads;
 mod lists;
 mod logs;
 mod paths;
