@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::RunQueryDsl as _;
+use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::{Answer, Caller, TestApp, Work};
 use serde_json::{Value, json};
 use tenant_db::{Error, TenantConn};
@@ -240,6 +241,26 @@ async fn when_the_grace_is_over_nothing_brings_it_back() {
         alice.get(TENANT).await.expect(200).json()["status"],
         "deleting"
     );
+}
+
+#[tokio::test]
+async fn whoever_restores_looks_at_the_clock_when_nobody_erases_meanwhile() {
+    let (app, alice, _bob) = TestApp::two_tenants().await;
+    let _ = alice.delete(TENANT).await.expect(202);
+    // Whoever erases holds the row; and while the owner waits for it the grace ends.
+    let mut eraser = app.database().superuser();
+    eraser
+        .batch_execute(
+            "BEGIN; UPDATE tenants SET erase_after = clock_timestamp() WHERE status = 'deleting'",
+        )
+        .unwrap();
+    let owner = alice.clone();
+    let late = tokio::spawn(async move { restore(&owner).await });
+    state::until_waiting(&app, 1).await;
+    eraser.batch_execute("COMMIT").unwrap();
+    let answer = late.await.unwrap();
+    answer.problem(403, "tenant_deleting");
+    assert_eq!(state::count(&app, "tenants WHERE status = 'deleting'"), 1);
 }
 
 #[tokio::test]
