@@ -81,15 +81,16 @@ fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut client = peer.to_canonical();
     // Several header lines are one list, in their order (RFC 9110, 5.3).
     let lines: Vec<_> = headers.get_all(FORWARDED_FOR).collect();
+    // In bytes: what a client has written must not make that unreadable which the proxy added.
     let hops = lines
         .iter()
         .rev()
-        .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
         if !is_trusted(client) {
             break;
         }
-        match parse_hop(hop.trim()) {
+        match std::str::from_utf8(hop).ok().and_then(parse_hop) {
             Some(address) => client = address,
             None => break,
         }
@@ -99,6 +100,7 @@ fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
 
 /// Some proxies add the port.
 fn parse_hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
     let address = text
         .parse::<IpAddr>()
         .or_else(|_| text.parse::<SocketAddr>().map(|socket| socket.ip()));
@@ -154,6 +156,7 @@ mod tests {
         );
         assert_eq!(client("10.0.0.1", &["unknown"], &trusted), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &["6.6.6.6, "], &trusted), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["ä, 1.2.3.4"], &trusted), "1.2.3.4");
         assert_eq!(client("10.0.0.1", &[], &trusted), "10.0.0.1");
     }
 

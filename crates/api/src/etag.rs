@@ -82,7 +82,7 @@ impl IfMatch {
         holds.then_some(()).ok_or(ApiError::PreconditionFailed)
     }
 
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         Condition::of(request, &header::IF_MATCH).map(Self)
     }
 }

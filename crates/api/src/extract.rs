@@ -18,3 +18,5 @@ pub(crate) use fault::escape;
 pub(crate) use path::{NotAnId, parse_id};
 pub(crate) use query::{Pairs, deserialize_pairs, pairs_of};
 pub(crate) use whole_query::Strict;
+#[cfg(test)]
+pub(crate) use {query::pairs, unique_keys::refuse_duplicates};

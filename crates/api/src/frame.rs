@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use crate::{
-    access_log, aliases::Successor, denial, error::ApiError, problem, request_id::RequestId,
+    access_log, aliases::Successor, cors, denial, error::ApiError, problem, request_id::RequestId,
     scheme::is_https, security_headers, state::AppState, unread_body, vary,
 };
 
@@ -36,6 +36,7 @@ pub(crate) async fn frame<B: MessageBody + 'static>(
         request_id.write(headers);
         security_headers::write(&method, hsts, headers);
         vary::write(headers);
+        cors::expose(headers);
     };
     // A panic is ours to answer for: without this the client would find the connection closed.
     let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;

@@ -134,7 +134,7 @@ pub(crate) async fn refuse(
     next.call(request).await
 }
 
-fn key_of(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {
+pub(crate) fn key_of(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut values = request.headers().get_all(HEADER);
     let Some(value) = values.next() else {
         return Ok(None);

@@ -57,6 +57,8 @@ mod gate;
 mod grant;
 mod head_limits;
 mod host;
+#[cfg(test)]
+mod hostile;
 mod idempotency;
 mod list;
 pub mod openapi;

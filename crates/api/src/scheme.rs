@@ -15,8 +15,8 @@ pub(crate) fn is_https(request: &HttpRequest, trusted: &[Network]) -> bool {
     };
     let by_proxy = trusted.iter().any(|network| network.contains(peer.ip()));
     let last = request.headers().get_all(FORWARDED_PROTO).last();
-    let last = last.and_then(|line| line.to_str().ok()?.rsplit(',').next());
-    by_proxy && last.is_some_and(|word| word.trim().eq_ignore_ascii_case("https"))
+    let last = last.and_then(|line| line.as_bytes().rsplit(|byte| *byte == b',').next());
+    by_proxy && last.is_some_and(|word| word.trim_ascii().eq_ignore_ascii_case(b"https"))
 }
 
 #[cfg(test)]
@@ -36,6 +36,7 @@ mod tests {
     fn the_proxy_in_front_says_it_and_nobody_else() {
         assert!(https("10.0.0.1", &["https"]));
         assert!(https("10.0.0.1", &["http, HTTPS"]));
+        assert!(https("10.0.0.1", &["ä,https"]));
         assert!(https("10.0.0.1", &["http", "https"]));
         assert!(!https("203.0.113.9", &["https"]));
         for lines in [

@@ -192,7 +192,7 @@ async fn a_cursor_is_good_for_its_own_filter_only() {
         "AAAA",
         &cursor[1..],
         &format!("{cursor}A"),
-        &"A".repeat(10_000),
+        &"A".repeat(8_000),
     ] {
         let answer = alice.get(&format!("{PROJECTS}?cursor={cursor}")).await;
         let refusals = answer.refusals();

@@ -41,7 +41,7 @@ pub(crate) fn pairs_of(request: &HttpRequest) -> Result<Pairs, ApiError> {
 }
 
 /// Decodes; refuses what is ambiguous.
-pub(super) fn pairs(query: &str) -> Result<Pairs, ApiError> {
+pub(crate) fn pairs(query: &str) -> Result<Pairs, ApiError> {
     let pairs: Pairs = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();

@@ -8,16 +8,16 @@ use super::fault::escape;
 use crate::error::{ApiError, FieldErrorCode};
 
 /// Refuses the first key that stands twice in its object, at whatever depth.
-pub(super) fn refuse_duplicates(text: &str) -> Result<(), ApiError> {
+pub(crate) fn refuse_duplicates(text: &str) -> Result<(), ApiError> {
     let (mut at, mut twice) = (Vec::new(), None);
     let walk = Walk {
         at: &mut at,
         twice: &mut twice,
     };
     // What is not JSON, the deserializer tells better.
-    let is_json = walk
-        .deserialize(&mut serde_json::Deserializer::from_str(text))
-        .is_ok();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let walked = walk.deserialize(&mut deserializer);
+    let is_json = walked.and_then(|()| deserializer.end()).is_ok();
     match twice {
         Some(pointer) if is_json => {
             let code = FieldErrorCode::Duplicate;
@@ -153,6 +153,7 @@ mod tests {
             r#"{"a": {"a": {"a": [{"a": 1}, {"a": 1}]}}, "A": 1, "b": [[], -1, 1.5, true, null, "a"]}"#,
             // Not JSON, which is for others to say.
             r#"{"a": 1, "a": 1"#,
+            r#"{"a": 1, "a": 1}}"#,
             "",
         ] {
             assert_eq!(twice(text), None, "{text}");

@@ -187,14 +187,7 @@ async fn an_unknown_origin_is_served_and_its_browser_told_nothing() {
     ] {
         for path in ["/health", "/nowhere", "/failures/internal"] {
             let answer = send(app.request("GET", path).header("origin", origin)).await;
-            let names: Vec<&str> = cors_headers(&answer)
-                .iter()
-                .map(|(name, _)| *name)
-                .collect();
-            assert!(
-                !names.contains(&"access-control-allow-origin"),
-                "{origin} {path}: {names:?}"
-            );
+            assert_eq!(cors_headers(&answer), [], "{origin} {path}");
             assert!(varies(&answer).contains(&"origin".to_owned()));
         }
     }
