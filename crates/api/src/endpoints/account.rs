@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
     etag::{ETag, IfMatch, Versioned},
     extract::Patch,
-    openapi::{AccountProblems, DeleteAccountProblems, UpdateAccountProblems},
+    openapi::DeleteAccountProblems,
     patchable::Patchable,
     services::Services,
     validation::Validation,
@@ -88,8 +88,7 @@ pub(crate) struct PatchAccount {
     params(("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = AccountView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        AccountProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn me(
@@ -109,7 +108,7 @@ pub(crate) async fn me(
         (PatchAccount = "application/merge-patch+json"),
         (PatchAccount = "application/json"),
     )),
-    responses((status = 200, body = AccountView, headers(("ETag" = String))), UpdateAccountProblems),
+    responses((status = 200, body = AccountView, headers(("ETag" = String)))),
 )]
 pub(crate) async fn update(
     caller: Authenticated,

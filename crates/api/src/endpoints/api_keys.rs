@@ -18,7 +18,6 @@ use crate::{
     error::{ApiError, FieldErrorCode},
     extract::{Body, PathId},
     list::{List, ListQuery, PageParams},
-    openapi::{CreateApiKeyProblems, DeleteApiKeyProblems, FindProblems, ListProblems},
     permission_list, require,
     services::Services,
     validation::Validation,
@@ -134,8 +133,7 @@ pub(crate) struct ApiKeyListView {
     get, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "list_api_keys", security(("bearer" = [])),
     params(PageParams),
     responses(
-        (status = 200, body = ApiKeyListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        ListProblems,
+        (status = 200, body = ApiKeyListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(
@@ -158,7 +156,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/v1/api-keys/{id}", tag = "api-keys", operation_id = "get_api_key", security(("bearer" = [])),
     params(("id" = Uuid, Path)),
-    responses((status = 200, body = ApiKeyView), FindProblems),
+    responses((status = 200, body = ApiKeyView)),
 )]
 pub(crate) async fn find(
     caller: Authorized<require::ApiKeysRead>,
@@ -180,8 +178,7 @@ pub(crate) async fn find(
     post, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "create_api_key", security(("bearer" = [])),
     request_body = CreateApiKey,
     responses(
-        (status = 201, body = NewApiKeyView, headers(("Location" = String))),
-        CreateApiKeyProblems,
+        (status = 201, body = NewApiKeyView, headers(("Location" = String)))
     ),
 )]
 pub(crate) async fn create(
@@ -211,7 +208,7 @@ pub(crate) async fn create(
 #[utoipa::path(
     delete, path = "/api/v1/api-keys/{id}", tag = "api-keys", operation_id = "delete_api_key",
     security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 204, description = "It is gone."), DeleteApiKeyProblems),
+    responses((status = 204, description = "It is gone.")),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::ApiKeysWrite>,

@@ -20,7 +20,7 @@ use crate::{
     grant,
     idempotency::{Answer, Once, OnceBody},
     list::{List, ListQuery, PageParams},
-    openapi::{CreateInvitationProblems, FindProblems, ListProblems, PendingInvitationProblems},
+    openapi::{CreateInvitationProblems, PendingInvitationProblems},
     require,
     services::Services,
     validation::Validation,
@@ -139,8 +139,7 @@ impl Services {
     get, path = "/api/v1/invitations", tag = "invitations", operation_id = "list_invitations",
     security(("bearer" = [])), params(PageParams),
     responses(
-        (status = 200, body = InvitationListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        ListProblems,
+        (status = 200, body = InvitationListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(
@@ -165,8 +164,7 @@ pub(crate) async fn list(
     security(("bearer" = [])), params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = InvitationView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        FindProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(

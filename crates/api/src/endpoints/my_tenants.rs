@@ -10,7 +10,6 @@ use crate::{
     authenticate::Authenticated,
     error::ApiError,
     list::{List, ListQuery, PageParams},
-    openapi::AccountListProblems,
     services::Services,
 };
 
@@ -63,8 +62,7 @@ pub(crate) struct MyTenantListView {
     get, path = "/api/v1/users/me/tenants", tag = "users", operation_id = "list_my_tenants",
     security(("bearer" = [])), params(PageParams),
     responses(
-        (status = 200, body = MyTenantListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        AccountListProblems,
+        (status = 200, body = MyTenantListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(

@@ -11,7 +11,7 @@ use crate::{
     authenticate::Authenticated,
     error::ApiError,
     extract::Body,
-    openapi::{ChangePasswordProblems, FollowLinkProblems, RequestMailProblems},
+    openapi::{ChangePasswordProblems, FollowLinkProblems},
     services::Services,
     validation::Validation,
 };
@@ -111,7 +111,7 @@ pub(crate) struct ResetPassword {
 #[utoipa::path(
     post, path = "/api/v1/auth/password/forgot", tag = "auth", operation_id = "forgot_password",
     request_body = ForgotPassword,
-    responses((status = 202, description = "If there is such an account, a mail is on its way."), RequestMailProblems),
+    responses((status = 202, description = "If there is such an account, a mail is on its way.")),
 )]
 pub(crate) async fn forgot(
     Body(body): Body<ForgotPassword>,

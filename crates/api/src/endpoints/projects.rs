@@ -18,9 +18,7 @@ use crate::{
     extract::{Patch, PathId, QueryParams},
     idempotency::{Answer, Once, OnceBody},
     list::{List, ListQuery, PageParams},
-    openapi::{
-        CreateProblems, DeleteProblems, FindProblems, ListProblems, RestoreProblems, UpdateProblems,
-    },
+    openapi::RestoreProblems,
     patchable::Patchable,
     require,
     services::Services,
@@ -186,8 +184,7 @@ pub(crate) struct ProjectListView {
     get, path = "/api/v1/projects", tag = "projects", operation_id = "list_projects", security(("bearer" = [])),
     params(PageParams, ListFilters),
     responses(
-        (status = 200, body = ProjectListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        ListProblems,
+        (status = 200, body = ProjectListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(
@@ -220,8 +217,7 @@ pub(crate) async fn list(
     params(("id" = Uuid, Path), FindQuery, ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = ProjectView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        FindProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(
@@ -250,8 +246,7 @@ pub(crate) async fn find(
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateProject,
     responses(
-        (status = 201, body = ProjectView, headers(("ETag" = String), ("Location" = String))),
-        CreateProblems,
+        (status = 201, body = ProjectView, headers(("ETag" = String), ("Location" = String)))
     ),
 )]
 pub(crate) async fn create(
@@ -277,7 +272,7 @@ pub(crate) async fn create(
         (PatchProject = "application/merge-patch+json"),
         (PatchProject = "application/json"),
     )),
-    responses((status = 200, body = ProjectView, headers(("ETag" = String))), UpdateProblems),
+    responses((status = 200, body = ProjectView, headers(("ETag" = String)))),
 )]
 pub(crate) async fn update(
     caller: Authorized<require::ProjectsWrite>,
@@ -303,7 +298,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete, path = "/api/v1/projects/{id}", tag = "projects", operation_id = "delete_project", security(("bearer" = [])),
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204, description = "It is deleted."), DeleteProblems),
+    responses((status = 204, description = "It is deleted.")),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::ProjectsWrite>,

@@ -16,7 +16,7 @@ use crate::{
     extract::{PathId, PathNumber},
     idempotency::{Answer, Once},
     list::{List, ListQuery, PageParams},
-    openapi::{FindProblems, ListResourcesProblems, RestoreVersionProblems},
+    openapi::ListResourcesProblems,
     require,
     services::Services,
 };
@@ -90,8 +90,7 @@ pub(crate) async fn list(
     params(("id" = Uuid, Path), ("n" = i32, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = ResourceVersionView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        FindProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(
@@ -114,7 +113,7 @@ pub(crate) async fn find(
     post, path = "/api/v1/resources/{id}/versions/{n}/restore", tag = "resources",
     operation_id = "restore_resource_version", security(("bearer" = [])),
     params(("id" = Uuid, Path), ("n" = i32, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
-    responses((status = 200, body = ResourceView, headers(("ETag" = String))), RestoreVersionProblems),
+    responses((status = 200, body = ResourceView, headers(("ETag" = String)))),
 )]
 pub(crate) async fn restore(
     caller: Authorized<require::ResourcesWrite>,

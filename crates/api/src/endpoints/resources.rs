@@ -19,9 +19,7 @@ use crate::{
     extract::{NotAnId, Patch, PathId, parse_id},
     idempotency::{Answer, OnceBody},
     list::{List, ListQuery, PageParams},
-    openapi::{
-        CreateResourceProblems, DeleteProblems, FindProblems, ListResourcesProblems, UpdateProblems,
-    },
+    openapi::{CreateResourceProblems, ListResourcesProblems},
     patchable::Patchable,
     require,
     services::Services,
@@ -203,8 +201,7 @@ pub(crate) async fn list(
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = ResourceView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        FindProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(
@@ -258,7 +255,7 @@ pub(crate) async fn create(
         (PatchResource = "application/merge-patch+json"),
         (PatchResource = "application/json"),
     )),
-    responses((status = 200, body = ResourceView, headers(("ETag" = String))), UpdateProblems),
+    responses((status = 200, body = ResourceView, headers(("ETag" = String)))),
 )]
 pub(crate) async fn update(
     caller: Authorized<require::ResourcesWrite>,
@@ -284,7 +281,7 @@ pub(crate) async fn update(
 #[utoipa::path(
     delete, path = "/api/v1/resources/{id}", tag = "resources", operation_id = "delete_resource", security(("bearer" = [])),
     params(("id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204, description = "It is gone."), DeleteProblems),
+    responses((status = 204, description = "It is gone.")),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::ResourcesWrite>,

@@ -16,9 +16,7 @@ use crate::{
     grant,
     idempotency::{Answer, OnceBody},
     list::{List, ListQuery, PageParams},
-    openapi::{
-        CreateRoleProblems, DeleteRoleProblems, FindProblems, ListProblems, UpdateRoleProblems,
-    },
+    openapi::{CreateRoleProblems, DeleteRoleProblems, UpdateRoleProblems},
     patchable::Patchable,
     permission_list, require,
     services::Services,
@@ -189,8 +187,7 @@ pub(crate) struct RoleListView {
     get, path = "/api/v1/roles", tag = "roles", operation_id = "list_roles", security(("bearer" = [])),
     params(PageParams),
     responses(
-        (status = 200, body = RoleListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        ListProblems,
+        (status = 200, body = RoleListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(
@@ -222,8 +219,7 @@ pub(crate) async fn list(
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = RoleView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        FindProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(

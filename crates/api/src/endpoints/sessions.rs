@@ -13,7 +13,6 @@ use crate::{
     error::ApiError,
     extract::PathId,
     list::{List, ListQuery, PageParams},
-    openapi::{AccountListProblems, DeleteSessionProblems},
     services::Services,
 };
 
@@ -51,8 +50,7 @@ pub(crate) struct SessionListView {
     get, path = "/api/v1/users/me/sessions", tag = "users", operation_id = "list_my_sessions",
     security(("bearer" = [])), params(PageParams),
     responses(
-        (status = 200, body = SessionListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        AccountListProblems,
+        (status = 200, body = SessionListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(
@@ -85,7 +83,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete, path = "/api/v1/users/me/sessions/{id}", tag = "users", operation_id = "delete_my_session",
     security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 204, description = "The session has ended."), DeleteSessionProblems),
+    responses((status = 204, description = "The session has ended.")),
 )]
 pub(crate) async fn delete(
     caller: Authenticated,

@@ -19,7 +19,7 @@ use crate::{
     etag::{ETag, IfMatch, Versioned},
     extract::Patch,
     idempotency::{Answer, OnceBody},
-    openapi::{TenantProblems, TransferProblems, UpdateTenantProblems},
+    openapi::TransferProblems,
     patchable::Patchable,
     require,
     services::Services,
@@ -193,8 +193,7 @@ fn domains(domains: Vec<String>) -> Result<Vec<String>, String> {
     params(("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = TenantView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        TenantProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(
@@ -224,7 +223,7 @@ pub(crate) async fn find(
         (PatchTenant = "application/merge-patch+json"),
         (PatchTenant = "application/json"),
     )),
-    responses((status = 200, body = TenantView, headers(("ETag" = String))), UpdateTenantProblems),
+    responses((status = 200, body = TenantView, headers(("ETag" = String)))),
 )]
 pub(crate) async fn update(
     caller: Authorized<require::TenantWrite>,

@@ -25,9 +25,7 @@ use crate::{
     grant,
     idempotency::{Answer, OnceBody},
     list::{List, ListQuery, PageParams},
-    openapi::{
-        CreateUserProblems, DeleteUserProblems, FindProblems, ListProblems, UpdateUserProblems,
-    },
+    openapi::{CreateUserProblems, DeleteUserProblems, UpdateUserProblems},
     patchable::Patchable,
     require,
     services::Services,
@@ -183,8 +181,7 @@ impl TryFrom<PatchUser> for UserChanges {
     get, path = "/api/v1/users", tag = "users", operation_id = "list_users", security(("bearer" = [])),
     params(PageParams),
     responses(
-        (status = 200, body = UserListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page"))),
-        ListProblems,
+        (status = 200, body = UserListView, headers(("Link" = String, description = "`rel=\"next\"`, where there is a next page")))
     ),
 )]
 pub(crate) async fn list(
@@ -209,8 +206,7 @@ pub(crate) async fn list(
     params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = UserView, headers(("ETag" = String))),
-        (status = 304, description = "The client has this version."),
-        FindProblems,
+        (status = 304, description = "The client has this version.")
     ),
 )]
 pub(crate) async fn find(

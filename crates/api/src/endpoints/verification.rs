@@ -8,10 +8,7 @@ use utoipa::ToSchema;
 
 use super::password::presented;
 use crate::{
-    error::ApiError,
-    extract::Body,
-    openapi::{FollowLinkProblems, RequestMailProblems},
-    services::Services,
+    error::ApiError, extract::Body, openapi::FollowLinkProblems, services::Services,
     validation::Validation,
 };
 
@@ -51,7 +48,7 @@ pub(crate) async fn verify(
 #[utoipa::path(
     post, path = "/api/v1/auth/verify-email/resend", tag = "auth", operation_id = "resend_verification",
     request_body = ResendVerification,
-    responses((status = 202, description = "If there is something to verify, a mail is on its way."), RequestMailProblems),
+    responses((status = 202, description = "If there is something to verify, a mail is on its way.")),
 )]
 pub(crate) async fn resend(
     Body(body): Body<ResendVerification>,

@@ -97,157 +97,59 @@ macro_rules! problem_sets {
 
 problem_sets! {
     /// Registration.
-    RegisterProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable,
-        RequestTimeout, EmailTaken, SlugTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        TooManyAttempts, Internal, Busy, DatabaseUnavailable];
+    RegisterProblems => [InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable, EmailTaken, SlugTaken, TooManyAttempts];
     /// Sign-in.
-    LoginProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidCredentials, MfaRequired, EmailNotVerified, TenantSuspended, TenantDeleting,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
-        DatabaseUnavailable];
+    LoginProblems => [TenantSuspended, TenantDeleting, InvalidCredentials, MfaRequired, EmailNotVerified, TooManyAttempts];
     /// Proving once more who one is.
-    StepUpProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        InvalidCredentials, MfaRequired, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
+    StepUpProblems => [InvalidCredentials, MfaRequired, TooManyAttempts];
     /// Beginning with a second factor.
-    BeginMfaProblems => [TenantAmbiguous, KeyNotAllowed, IdempotencyKeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
-        TenantMismatch, Conflict, Internal, Busy, DatabaseUnavailable];
+    BeginMfaProblems => [StepUpRequired, Conflict];
     /// The first code.
-    ConfirmMfaProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, Conflict, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy, DatabaseUnavailable];
+    ConfirmMfaProblems => [InvalidCredentials, Conflict, TooManyAttempts];
     /// Doing without a second factor.
-    RemoveMfaProblems => [TenantAmbiguous, KeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, StepUpRequired,
-        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable];
+    RemoveMfaProblems => [NotFound, StepUpRequired];
     /// Handing the tenant over.
-    TransferProblems => [MalformedRequest, KeyNotAllowed, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        SessionRevoked, TokenStale, StepUpRequired, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        NotFound, Conflict, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// A mail that is asked for.
-    RequestMailProblems => [MalformedRequest, MalformedBody, MalformedJson, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    TransferProblems => [KeyNotAllowed, NotFound, StepUpRequired, Conflict];
     /// A link that is followed.
-    FollowLinkProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    FollowLinkProblems => [InvalidToken];
     /// The next tokens.
-    RefreshProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, SessionRevoked, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    RefreshProblems => [InvalidToken, SessionRevoked];
     /// Another tenant.
-    SwitchProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
-        TenantSuspended, TenantDeleting, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed,
-        Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
+    SwitchProblems => [TenantSuspended, TenantDeleting, NotAMember];
     /// Sign-out.
-    LogoutProblems => [MalformedRequest, MalformedBody, MalformedJson, MissingToken, InvalidToken, SessionRevoked,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
+    LogoutProblems => [MissingToken, InvalidToken, SessionRevoked, KeyNotAllowed];
     /// Another password.
-    ChangePasswordProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, InvalidCredentials, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, TooManyAttempts, Internal, Busy,
-        DatabaseUnavailable, KeyNotAllowed];
-    /// Changing one's own account.
-    UpdateAccountProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, TenantMismatch, RequestTimeout, PayloadTooLarge,
-        UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
+    ChangePasswordProblems => [InvalidCredentials, TooManyAttempts];
     /// Ending one's own account.
-    DeleteAccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        LastOwner, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
+    DeleteAccountProblems => [LastOwner];
     /// Founding a tenant.
-    CreateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, TenantMismatch, RequestTimeout, SlugTaken,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Reading a list of one's own.
-    AccountListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        ValidationFailed, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Ending one of one's sessions.
-    DeleteSessionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale,
-        TenantMismatch, NotFound, Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Reading one's own account.
-    AccountProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, TenantMismatch,
-        Internal, Busy, DatabaseUnavailable, KeyNotAllowed];
-    /// Reading a list.
-    ListProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Reading one thing.
-    FindProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Making something.
-    CreateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout,
-        PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    CreateTenantProblems => [Forbidden, SlugTaken];
     /// Making a user.
-    CreateUserProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
+    CreateUserProblems => [EmailTaken];
     /// Inviting.
-    CreateInvitationProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
+    CreateInvitationProblems => [EmailTaken];
     /// Sending an invitation anew, and revoking it.
-    PendingInvitationProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, NotPending, Internal, Busy,
-        DatabaseUnavailable];
+    PendingInvitationProblems => [NotPending];
     /// Accepting an invitation.
-    AcceptInvitationProblems => [MalformedRequest, MalformedBody, MalformedJson, InvalidToken, InvalidCredentials,
-        MfaRequired, TooManyAttempts, KeyNotAllowed, SessionRevoked, TokenStale, OtherAddress, RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType,
-        ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    AcceptInvitationProblems => [InvalidToken, SessionRevoked, TokenStale, KeyNotAllowed, InvalidCredentials, MfaRequired, TooManyAttempts, OtherAddress, EmailTaken];
     /// Changing a user.
-    UpdateUserProblems => [Conflict, MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        NotFound, RequestTimeout, LastOwner, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
+    UpdateUserProblems => [Conflict, LastOwner];
     /// Removing a user.
-    DeleteUserProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, LastOwner, Internal, Busy,
-        DatabaseUnavailable];
-    /// Reading the tenant.
-    TenantProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, Internal, Busy, DatabaseUnavailable];
-    /// Changing the tenant.
-    UpdateTenantProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
+    DeleteUserProblems => [LastOwner];
     /// Deleting the tenant.
     DeleteTenantProblems => [StepUpRequired, Conflict];
     /// Bringing the tenant back.
     RestoreTenantProblems => [NotDeleted];
     /// Making a role.
-    CreateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    CreateRoleProblems => [RoleNameTaken];
     /// Changing a role.
-    UpdateRoleProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, BuiltInRole, NotFound, RequestTimeout, RoleNameTaken, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
+    UpdateRoleProblems => [BuiltInRole, RoleNameTaken];
     /// Removing a role.
-    DeleteRoleProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, BuiltInRole, NotFound, RoleInUse, Internal, Busy, DatabaseUnavailable];
-    /// Making a key.
-    CreateApiKeyProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, IdempotencyKeyNotAllowed, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy, DatabaseUnavailable];
-    /// Revoking a key.
-    DeleteApiKeyProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, Internal, Busy, DatabaseUnavailable];
-    /// Changing one thing.
-    UpdateProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken, InvalidToken,
-        SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound,
-        RequestTimeout, PreconditionFailed, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Removing one thing.
-    DeleteProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
-        DatabaseUnavailable];
+    DeleteRoleProblems => [BuiltInRole, RoleInUse];
     /// Reading a list that belongs to something.
-    ListResourcesProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
+    ListResourcesProblems => [NotFound];
     /// Making something that belongs to something else.
-    CreateResourceProblems => [MalformedRequest, MalformedBody, MalformedJson, TenantAmbiguous, MissingToken,
-        InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant, TenantMismatch, TenantSuspended, NotAMember,
-        NotFound, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed, Internal, Busy,
-        DatabaseUnavailable];
-    /// Making something again what it was.
-    RestoreVersionProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden,
-        NoTenant, TenantMismatch, TenantSuspended, NotAMember, NotFound, PreconditionFailed, Internal, Busy,
-        DatabaseUnavailable];
+    CreateResourceProblems => [NotFound];
     /// Bringing one thing back.
-    RestoreProblems => [TenantAmbiguous, MissingToken, InvalidToken, SessionRevoked, TokenStale, Forbidden, NoTenant,
-        TenantMismatch, TenantSuspended, NotAMember, NotFound, NotDeleted, PreconditionFailed, Internal, Busy,
-        DatabaseUnavailable];
+    RestoreProblems => [NotDeleted];
 }
