@@ -18,7 +18,7 @@ pub(crate) const PROJECTS: &str = "/api/v1/projects";
 
 /// Which `POST` takes a key: path with `{…}`, body, another body, status. Their ids are put in by
 /// the test.
-const TAKES: [(&str, &str, &str, u16); 8] = [
+const TAKES: [(&str, &str, &str, u16); 9] = [
     (
         "/api/v1/users",
         r#"{"email":"new@acme.example","full_name":"New","role":"viewer","password":"correct horse"}"#,
@@ -44,6 +44,12 @@ const TAKES: [(&str, &str, &str, u16); 8] = [
         r#"{"name":"Atlas","description":null}"#,
         201,
     ),
+    (
+        "/projects/create_project",
+        r#"{"name":"Atlas"}"#,
+        r#"{"name":"Atlas","description":null}"#,
+        201,
+    ),
     ("/api/v1/projects/{deleted}/restore", "", "", 200),
     (
         "/api/v1/resources",
@@ -63,7 +69,7 @@ const TAKES: [(&str, &str, &str, u16); 8] = [
 const TRANSFER: &str = "/api/v1/tenant/transfer-ownership";
 
 /// Which `POST` refuses a key: what answers a secret, and what is done in no tenant.
-const REFUSES: [&str; 16] = [
+const REFUSES: [&str; 24] = [
     "/api/v1/auth/register",
     "/api/v1/auth/login",
     "/api/v1/auth/refresh",
@@ -80,6 +86,14 @@ const REFUSES: [&str; 16] = [
     "/api/v1/invitations/accept",
     "/api/v1/tenants",
     "/api/v1/api-keys",
+    "/api/v1/tenant/restore",
+    "/login",
+    "/logout",
+    "/refresh_token",
+    "/users/register",
+    "/organization/register",
+    "/organization/select",
+    "/organization/add_users",
 ];
 
 pub(crate) fn keyed(caller: &Caller, key: &str) -> Caller {
