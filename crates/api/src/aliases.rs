@@ -29,8 +29,10 @@ use crate::{
         my_tenants, projects, session, tenants, users,
     },
     error::{ApiError, FieldErrorCode},
+    etag::Versioned,
     extract::Body,
     grant,
+    idempotency::{Answer, OnceBody},
     openapi::{CreateInvitationProblems, SwitchProblems},
     require,
     routes::{Endpoint, at},
@@ -57,7 +59,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
         alias("/users/list_orgs", "/api/v1/users/me/tenants").get(my_tenants::list),
         alias("/organization/register", "/api/v1/tenants").post(tenants::create),
         alias("/organization/select", "/api/v1/auth/switch").post(select),
-        alias("/organization/add_users", "/api/v1/invitations").post(add_users),
+        alias("/organization/add_users", "/api/v1/invitations").post_once(add_users),
         alias("/organization/list_users", "/api/v1/users").get(users::list),
         alias("/projects/create_project", "/api/v1/projects").post_once(projects::create),
     ]
@@ -177,13 +179,14 @@ pub(crate) async fn select(
 /// Invites whoever has the addresses: all of them, or none.
 #[utoipa::path(
     post, path = "/organization/add_users", tag = "aliases", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = AddUsers, responses((status = 201, body = AddedUsersView), CreateInvitationProblems),
 )]
 pub(crate) async fn add_users(
     caller: Authorized<require::UsersWrite>,
-    Body(body): Body<AddUsers>,
+    OnceBody(body, once): OnceBody<AddUsers>,
     services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Answer<AddedUsersView>, ApiError> {
     let new: Vec<NewInvitation> = body.try_into()?;
     let principal = caller.principal().clone();
     if let Some(RoleName::BuiltIn(role)) = new.first().map(|new| &new.role) {
@@ -194,23 +197,21 @@ pub(crate) async fn add_users(
     // In one order whoever asks, so that no two requests wait for each other.
     let mut new: Vec<_> = new.into_iter().enumerate().collect();
     new.sort_by(|(_, one), (_, other)| one.email.cmp(&other.email));
-    let mut invited = services
-        .tenants
-        .run(caller.context(), move |conn| {
-            let mut invited = Vec::new();
-            for (place, new) in &new {
-                invited.push((*place, invite(conn, &principal, new, ends, now)?));
-            }
-            Ok::<_, ApiError>(invited)
-        })
-        .await?;
+    let answer = once.run(&services, &caller, move |conn| {
+        let mut invited = Vec::new();
+        for (place, new) in &new {
+            invited.push((*place, invite(conn, &principal, new, ends, now)?));
+        }
+        invited.sort_by_key(|(place, _)| *place);
+        let invitations = invited.into_iter().map(|(_, invitation)| invitation);
+        Ok(Versioned::several(AddedUsersView {
+            data: invitations.map(InvitationView::from).collect(),
+            next_cursor: None,
+        }))
+    });
+    let answer = answer.await?;
     services.outbox.wake();
-    invited.sort_by_key(|(place, _)| *place);
-    let invitations = invited.into_iter().map(|(_, invitation)| invitation);
-    Ok(HttpResponse::Created().json(AddedUsersView {
-        data: invitations.map(InvitationView::from).collect(),
-        next_cursor: None,
-    }))
+    Ok(answer)
 }
 
 /// What the path of an alias stands for.

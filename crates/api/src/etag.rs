@@ -31,7 +31,7 @@ pub struct IfMatch(Option<Condition>);
 /// and then `If-None-Match` (304), in this order (RFC 9110, 13.2.2).
 #[derive(Debug)]
 pub struct Versioned<V> {
-    tag: ETag,
+    tag: Option<ETag>,
     status: StatusCode,
     location: Option<String>,
     view: V,
@@ -92,7 +92,7 @@ impl<V> Versioned<V> {
     #[must_use]
     pub fn ok(tag: ETag, view: V) -> Self {
         Self {
-            tag,
+            tag: Some(tag),
             status: StatusCode::OK,
             location: None,
             view,
@@ -103,9 +103,20 @@ impl<V> Versioned<V> {
     #[must_use]
     pub fn created(tag: ETag, location: String, view: V) -> Self {
         Self {
-            tag,
+            tag: Some(tag),
             status: StatusCode::CREATED,
             location: Some(location),
+            view,
+        }
+    }
+
+    /// 201: these were made. Several things have neither a version nor a place.
+    #[must_use]
+    pub fn several(view: V) -> Self {
+        Self {
+            tag: None,
+            status: StatusCode::CREATED,
+            location: None,
             view,
         }
     }
@@ -133,7 +144,7 @@ impl<V: Serialize> Versioned<V> {
         Ok(KeptAnswer {
             status: self.status.as_u16(),
             location: self.location,
-            etag: Some(self.tag.quoted()),
+            etag: self.tag.map(|tag| tag.quoted()),
             body: serde_json::to_string(&self.view).map_err(ApiError::internal)?,
         })
     }
@@ -153,7 +164,8 @@ impl<V: Serialize> Responder for Versioned<V> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_known = match is_read.then(|| is_known(request, &self.tag)) {
+        let tag = self.tag.as_ref().filter(|_| is_read);
+        let is_known = match tag.map(|tag| is_known(request, tag)) {
             Some(Err(error)) => return HttpResponse::from_error(error),
             Some(Ok(is_known)) => is_known,
             None => false,
@@ -164,7 +176,9 @@ impl<V: Serialize> Responder for Versioned<V> {
             self.status
         };
         let mut response = HttpResponse::build(status);
-        response.insert_header((header::ETAG, self.tag.quoted()));
+        if let Some(tag) = self.tag {
+            response.insert_header((header::ETAG, tag.quoted()));
+        }
         if let Some(location) = self.location {
             response.insert_header((header::LOCATION, location));
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use diesel::connection::SimpleConnection as _;
 use reqwest::Method;
 use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
@@ -245,6 +246,11 @@ async fn whoever_knows_an_old_version_changes_nothing() {
             let _ = answer.expect(204);
         }
     }
+    let close = change(alice, "\"x\"", "/api/v1/tenant", (Method::DELETE, "", None));
+    close.await.problem(412, "precondition_failed");
+    let tag = company.tag("/api/v1/tenant").await;
+    let close = change(alice, &tag, "/api/v1/tenant", (Method::DELETE, "", None));
+    let _ = close.await.expect(202);
     let me = "/api/v1/users/me";
     let guest = company.app.register("guest@home.example", "guest-house");
     let guest = guest.await;
@@ -254,14 +260,26 @@ async fn whoever_knows_an_old_version_changes_nothing() {
     let _ = guest.get(me).await.expect(200);
 }
 
-/// Of sixteen who change the same version at once, one does.
-async fn race(caller: &Caller, path: &str, changes: Changes) {
+/// What somebody else holds all of, so that nobody is through before several have looked.
+const HOLD: &str =
+    "BEGIN; SELECT FROM accounts FOR NO KEY UPDATE; SELECT FROM memberships FOR NO KEY UPDATE;
+    SELECT FROM tenants FOR NO KEY UPDATE; SELECT FROM roles FOR NO KEY UPDATE;
+    SELECT FROM invitations FOR NO KEY UPDATE; SELECT FROM projects FOR NO KEY UPDATE;
+    SELECT FROM resources FOR NO KEY UPDATE";
+
+/// Of sixteen who change the same version at once, by these sessions, one does.
+async fn race(app: &TestApp, callers: &[Caller], path: &str, changes: Changes) {
+    let caller = &callers[0];
     let tag = caller.get(path).await.expect(200).header("etag").to_owned();
+    let mut line = app.database().superuser();
+    line.batch_execute(HOLD).unwrap();
     let mut writers = JoinSet::new();
-    for number in 0..16 {
+    for (number, caller) in (100..116).zip(callers.iter().cycle()) {
         let (caller, tag, path) = (caller.clone(), tag.clone(), path.to_owned());
-        writers.spawn(async move { change(&caller, &tag, &path, changes(100 + number)).await });
+        writers.spawn(async move { change(&caller, &tag, &path, changes(number)).await });
     }
+    state::until_waiting(app, 3).await;
+    line.batch_execute("COMMIT").unwrap();
     let mut winners = Vec::new();
     for answer in writers.join_all().await {
         if answer.status() == 200 {
@@ -276,18 +294,32 @@ async fn race(caller: &Caller, path: &str, changes: Changes) {
     assert_eq!(read.json(), winners[0].json(), "{path}");
 }
 
+/// The same person in four sessions.
+async fn sessions(caller: &Caller, email: &str, password: &str) -> Vec<Caller> {
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        let body = json!({ "email": email, "password": password, "tenant_slug": "acme-corp" });
+        sessions.push(caller.login(body).await);
+    }
+    sessions
+}
+
 #[tokio::test]
 async fn of_sixteen_writers_with_one_version_one_wins_everywhere() {
     let company = Company::found().await;
+    let (app, alice) = (&company.app, &company.alice);
+    let owner = sessions(alice, "alice@acme.example", "securepass123").await;
     for (path, changes, _) in THINGS {
-        race(&company.alice, &company.path(path), changes).await;
+        race(app, &owner, &company.path(path), changes).await;
     }
     // Whoever may not write to memberships renames nobody but themselves.
     for role in ["viewer", "member"] {
-        let caller = company.alice.colleague(role).await;
-        let me = caller.get("/api/v1/users/me").await.json();
+        let colleague = alice.colleague(role).await;
+        let email = format!("{role}@acme-corp.example");
+        let callers = sessions(&colleague, &email, "correct horse").await;
+        let me = colleague.get("/api/v1/users/me").await.json();
         let id = me["tenant"]["membership_id"].as_str().unwrap().to_owned();
-        race(&caller, &format!("/api/v1/users/{id}"), rename_person).await;
+        race(app, &callers, &format!("/api/v1/users/{id}"), rename_person).await;
     }
 }
 

@@ -29,6 +29,8 @@ const PATCHES: [(&str, &[(&str, &str)]); 6] = [
             ("name", "\"Another\""),
             ("signup", "\"open\""),
             ("signup_domains", "[\"acme.example\"]"),
+            ("settings", "{\"grid\":{\"rows\":2}}"),
+            ("branding", "{\"primary_color\":\"#1a2b3c\"}"),
         ],
     ),
     (

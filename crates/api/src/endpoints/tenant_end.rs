@@ -11,6 +11,7 @@ use super::tenant::TenantView;
 use crate::{
     authenticate::Authorized,
     error::ApiError,
+    etag::{ETag, IfMatch},
     openapi::{DeleteTenantProblems, RestoreTenantProblems},
     require,
     services::Services,
@@ -21,10 +22,12 @@ use crate::{
 /// of it by mail. Asked for twice, the first time counts. Asks for a recent sign-in.
 #[utoipa::path(
     delete, path = "/api/v1/tenant", tag = "tenant", operation_id = "delete_tenant", security(("bearer" = [])),
+    params(("If-Match" = Option<String>, Header)),
     responses((status = 202, body = TenantView), DeleteTenantProblems),
 )]
 pub(crate) async fn delete(
     caller: Authorized<require::TenantDelete>,
+    if_match: IfMatch,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let user = caller.principal().user().ok_or(ApiError::KeyNotAllowed)?;
@@ -34,6 +37,10 @@ pub(crate) async fn delete(
         .tenants
         .run(caller.context(), move |conn| {
             memberships::require_recent_sign_in(conn, max_age)?;
+            if if_match.is_present() {
+                let current = TenantView::from(tenants::lock(conn)?);
+                if_match.check(&ETag::of(&current)?)?;
+            }
             tenants::delete(conn, grace_days)?;
             Ok::<_, ApiError>(tenants::find(conn)?)
         })
