@@ -322,7 +322,7 @@ fn parameters() -> [Parameter; 3] {
     };
     let text = || ObjectBuilder::new().schema_type(Type::String);
     [
-        parameter(REQUEST_ID, "A name for this request, for the server's log and the answer; another one is made where it is none of 1 to 128 letters, digits, `-`, `_` and `.`.", "checkout-42")
+        parameter(REQUEST_ID, "A name for this request, for the server's log and the answer; another one is made where it is none of 1 to 64 letters, digits, `-` and `_`.", "checkout-42")
             .schema(Some(text()))
             .build(),
         parameter(TENANT_HEADERS[0], "Selects the tenant, which must be the token's. Before the host name, which is before `X-Tenant-ID`.", "acme-corp")
