@@ -4,6 +4,7 @@
 mod examples;
 mod frame;
 mod problems;
+mod shared;
 
 use domain::{
     InvitationStatus, MembershipStatus, ProjectSort, ProjectStatus, Role, Signup, SubscriptionTier,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::Modify;
 use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::path::{Parameter, ParameterBuilder};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Schema};
 
 use super::problems::codes_of;
@@ -26,6 +27,11 @@ impl Modify for Examples {
         let mut named = BTreeMap::new();
         for item in document.paths.paths.values_mut() {
             for (_, operation) in super::frame::operations(item) {
+                for parameter in operation.parameters.iter_mut().flatten() {
+                    if let RefOr::T(parameter) = parameter {
+                        exemplify(parameter, &schemas);
+                    }
+                }
                 if let Some(RefOr::T(body)) = &mut operation.request_body {
                     refer(body.content.values_mut(), &mut named);
                 }
@@ -58,6 +64,22 @@ impl Modify for Examples {
                 .examples
                 .insert(code.as_str().to_owned(), example);
         }
+    }
+}
+
+/// A parameter's example: what is usual for its name, or fits its schema.
+fn exemplify(parameter: &mut Parameter, schemas: &Value) {
+    let usual = match parameter.name.as_str() {
+        "cursor" => Some(json!("AZgObqMLfw2aPF0rjkHAeg")),
+        "q" => Some(json!("atl")),
+        _ => None,
+    };
+    let described = serde_json::to_value(&*parameter).unwrap_or_default();
+    if described.get("example").is_none() {
+        let schema = described.get("schema").unwrap_or(&Value::Null);
+        let example = usual.unwrap_or_else(|| of(schema, schemas));
+        let builder = ParameterBuilder::from(std::mem::take(parameter));
+        *parameter = builder.example(Some(example)).build();
     }
 }
 

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use utoipa::Modify;
-use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::link::LinkBuilder;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, Paths};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
-use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr, Required};
+use utoipa::openapi::path::{Operation, Paths};
+use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr};
 
 use super::problems::{add_problem, codes_of};
+use super::shared::{
+    CONDITIONS, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, REQUEST_ID, TENANT_HEADERS, headers,
+    parameters,
+};
 use crate::aliases;
 use crate::error_code::ErrorCode::{self, *};
 
@@ -56,12 +58,6 @@ const OF_ACCOUNTS: &[&str] = &["/api/v1/auth/", "/api/v1/users/me", "/api/v1/ten
 /// The one that names the tenant itself.
 const SWITCH: &str = "/api/v1/auth/switch";
 
-/// Headers of requests and answers, described once.
-const TENANT_HEADERS: [&str; 2] = ["X-Tenant-Slug", "X-Tenant-ID"];
-const REQUEST_ID: &str = "X-Request-Id";
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-const IDEMPOTENCY_REPLAYED: &str = "Idempotency-Replayed";
-
 /// Completes every operation.
 pub(super) struct Frame;
 
@@ -81,6 +77,7 @@ impl Modify for Frame {
                     add_parameters(meant, operation);
                 }
                 add_headers(operation);
+                share_parameters(operation);
                 if method == "post"
                     && let Some(links) = links.get(path)
                 {
@@ -162,7 +159,7 @@ fn add_problems(path: &str, method: &str, operation: &mut Operation) {
     if path.contains('{') {
         codes.push(NotFound);
     }
-    if has_header(operation, &["If-Match", "If-None-Match"]) {
+    if has_header(operation, &CONDITIONS) {
         codes.extend([MalformedCondition, PreconditionFailed]);
     }
     add_codes(operation, &codes);
@@ -186,6 +183,19 @@ fn add_parameters(path: &str, operation: &mut Operation) {
         .parameters
         .get_or_insert_default()
         .extend(references);
+}
+
+/// In the place of what a handler says it reads, what is said of it once.
+fn share_parameters(operation: &mut Operation) {
+    let shared = [IDEMPOTENCY_KEY, CONDITIONS[0], CONDITIONS[1]];
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(read) = parameter
+            && shared.contains(&read.name.as_str())
+        {
+            let name = &read.name;
+            *parameter = RefOr::Ref(Ref::new(format!("#/components/parameters/{name}")));
+        }
+    }
 }
 
 fn add_headers(operation: &mut Operation) {
@@ -243,93 +253,4 @@ fn add_links(operation: &mut Operation, links: &[String]) {
             made.links.insert(id.clone(), link.build().into());
         }
     }
-}
-
-fn header(description: &str, example: &str) -> Header {
-    HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .description(Some(description))
-        .example(Some(example.into()))
-        .build()
-}
-
-fn headers() -> [(&'static str, Header); 8] {
-    [
-        (
-            REQUEST_ID,
-            header(
-                "Names this request in the server's log.",
-                "01980e6fa30b7f0d9a3c5d2b8e41c07a",
-            ),
-        ),
-        (
-            "Cache-Control",
-            header(
-                "`private, no-cache`, or `no-store` where the answer holds a secret or is a problem.",
-                "private, no-cache",
-            ),
-        ),
-        (
-            "ETag",
-            header(
-                "The version of what was answered (RFC 9110, 8.8.3); strong.",
-                "\"01980e6fa30b7f0d9a3c5d2b8e41c07a-3\"",
-            ),
-        ),
-        (
-            "Location",
-            header(
-                "Where what was made is.",
-                "/api/v1/projects/01980e6f-a30b-7f0d-9a3c-5d2b8e41c07a",
-            ),
-        ),
-        (
-            "Link",
-            header(
-                "`rel=\"next\"`, where there is a next page (RFC 8288).",
-                "</api/v1/projects?cursor=AZgO>; rel=\"next\"",
-            ),
-        ),
-        (
-            IDEMPOTENCY_REPLAYED,
-            header(
-                "`true` where this was answered before; absent where it was not.",
-                "true",
-            ),
-        ),
-        (
-            "WWW-Authenticate",
-            header(
-                "The challenge of a 401 (RFC 6750, 3).",
-                "Bearer realm=\"rowhouse\"",
-            ),
-        ),
-        (
-            "Retry-After",
-            header("Seconds until a repetition makes sense.", "1"),
-        ),
-    ]
-}
-
-fn parameters() -> [Parameter; 3] {
-    let parameter = |name: &str, description: &str, example: &str| {
-        ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some(description))
-            .example(Some(example.into()))
-    };
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    [
-        parameter(REQUEST_ID, "A name for this request, for the server's log and the answer; another one is made where it is none of 1 to 64 letters, digits, `-` and `_`.", "checkout-42")
-            .schema(Some(text()))
-            .build(),
-        parameter(TENANT_HEADERS[0], "Selects the tenant, which must be the token's. Before the host name, which is before `X-Tenant-ID`.", "acme-corp")
-            .schema(Some(text()))
-            .build(),
-        parameter(TENANT_HEADERS[1], "Selects the tenant, which must be the token's.", "01980e6f-a30b-7f0d-9a3c-5d2b8e41c07a")
-            .schema(Some(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))))
-            .build(),
-    ]
 }

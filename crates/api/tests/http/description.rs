@@ -111,6 +111,26 @@ fn gaps(schema: &Value, example: &Value, document: &Value, at: &str) -> Vec<Stri
 }
 
 #[test]
+fn every_parameter_has_an_example_and_is_said_once() {
+    let document = serde_json::to_value(openapi::document()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array();
+            let mut seen = BTreeSet::new();
+            for parameter in parameters.into_iter().flatten() {
+                let parameter = match parameter["$ref"].as_str() {
+                    Some(name) => document.pointer(name.trim_start_matches('#')).unwrap(),
+                    None => parameter,
+                };
+                let name = parameter["name"].as_str().unwrap();
+                assert!(!parameter["example"].is_null(), "{method} {path}: {name}");
+                assert!(seen.insert(name), "{method} {path}: {name} stands twice");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_body_has_an_example_without_gaps() {
     let document = serde_json::to_value(openapi::document()).unwrap();
     let mut seen = 0;
