@@ -67,7 +67,7 @@ DEBIAN := $(strip \
 	$(if $(shell command -v curl),,curl) \
 	$(if $(wildcard /etc/ssl/certs/ca-certificates.crt),,ca-certificates) \
 	$(if $(shell command -v cc),,gcc libc6-dev) \
-	$(if $(shell python3 -c 'import ensurepip, venv' 2>&1 && echo yes),,python3-venv))
+	$(if $(shell python3 -c 'import ensurepip, venv' 2>/dev/null && echo yes),,python3-venv))
 
 prerequisites:
 	@command -v cargo >/dev/null || { echo "Rust is missing: see https://rustup.rs" >&2; exit 2; }
