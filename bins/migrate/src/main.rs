@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use store::OwnerDb;
+use store::access::Asked;
 
 use crate::database::Database;
 
@@ -53,6 +54,25 @@ enum Command {
         /// Prints all policies instead, in the text of docs/policies.txt.
         #[arg(long)]
         policies: bool,
+    },
+    /// Says why a member sees a row, or does not; exit code 1 when not, 2 when there is no such tenant
+    /// or table.
+    ExplainAccess {
+        /// The tenant's slug or id.
+        #[arg(long)]
+        tenant: String,
+        /// Who asks: an e-mail address, or the id of an account or of a user.
+        #[arg(long)]
+        actor: String,
+        /// The table.
+        #[arg(long)]
+        table: String,
+        /// The row's id.
+        #[arg(long)]
+        id: String,
+        /// Whether the member could change the row, and not only read it.
+        #[arg(long = "for", value_parser = ["update"])]
+        for_what: Option<String>,
     },
 }
 
@@ -91,6 +111,22 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { json, .. } => verify(&mut owner, *json),
+        Command::ExplainAccess {
+            tenant,
+            actor,
+            table,
+            id,
+            for_what,
+        } => explain_access(
+            &mut owner,
+            &Asked {
+                tenant: tenant.clone(),
+                actor: actor.clone(),
+                table: table.clone(),
+                id: id.clone(),
+                for_update: for_what.is_some(),
+            },
+        ),
     }
 }
 
@@ -147,6 +183,20 @@ fn verify(owner: &mut OwnerDb, json: bool) -> Result<ExitCode, Box<dyn Error>> {
         print!("{report}");
     }
     Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+fn explain_access(owner: &mut OwnerDb, asked: &Asked) -> Result<ExitCode, Box<dyn Error>> {
+    let access = owner.explain_access(asked)?;
+    if access.is_unknown() {
+        return Err(access.to_string().into());
+    }
+    let answer = if access.is_granted() { "yes" } else { "no" };
+    println!("{answer}: {access}");
+    Ok(if access.is_granted() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)

@@ -18,7 +18,7 @@ pub fn context(principal: &Principal, tenant: &TenantClaim) -> Context {
     Context::new(tenant.id.uuid(), actor).with_role(base_role(tenant.role), tenant.role_version)
 }
 
-fn base_role(role: Role) -> tenant_db::Role {
+pub(crate) fn base_role(role: Role) -> tenant_db::Role {
     match role {
         Role::Viewer => tenant_db::Role::Viewer,
         Role::Member => tenant_db::Role::Member,

@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod access;
 pub mod api_keys;
 pub mod bootstrap;
 pub mod catalog;

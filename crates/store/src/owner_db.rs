@@ -7,6 +7,7 @@ use diesel::sql_types::{Bool, Text};
 use secrecy::{ExposeSecret as _, SecretString};
 use tenant_db::{SealKey, verify};
 
+use crate::access::{self, Access, Asked};
 use crate::bootstrap::{self, Passwords};
 use crate::error::Error;
 use crate::{catalog, demo, migrations};
@@ -89,6 +90,14 @@ impl OwnerDb {
     /// [`Error::Database`]; a missing guard is a finding of the report.
     pub fn verify(&mut self) -> Result<verify::Report, Error> {
         Ok(verify::verify(&mut self.conn, &catalog::catalog())?)
+    }
+
+    /// Why somebody sees a row, or does not.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn explain_access(&mut self, asked: &Asked) -> Result<Access, Error> {
+        access::explain(&mut self.conn, asked)
     }
 
     /// All policies, as `docs/policies.txt` has them.
