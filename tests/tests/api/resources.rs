@@ -1,6 +1,9 @@
 //! Resources: made, read, changed and deleted, inside a project that stands. What they were is
 //! `resource_versions.rs`.
 
+use proptest::num;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
@@ -84,6 +87,35 @@ async fn an_object_comes_back_as_it_was_sent() {
     assert_eq!(made.json()["data"], data);
     let found = alice.get(&path(&made.id())).await.expect(200);
     assert_eq!(found.text(), made.text());
+}
+
+/// The largest and the least that a double holds, and whatever chance finds between.
+#[tokio::test]
+async fn every_number_comes_back_as_it_was_sent() {
+    let (_app, alice, _bob) = TestApp::two_tenants().await;
+    let id = create(&alice, json!({})).await.id();
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..20 {
+        let mut numbers = vec![
+            f64::MAX,
+            f64::MIN,
+            f64::MIN_POSITIVE,
+            5e-324,
+            -1e308,
+            0.1 + 0.2,
+        ];
+        let finite = num::f64::NORMAL | num::f64::SUBNORMAL | num::f64::ZERO;
+        numbers.extend((0..100).map(|_| finite.new_tree(&mut runner).unwrap().current()));
+        let data = json!({ "numbers": numbers });
+        let patch = json!({ "data": data });
+        let written = alice.patch(&path(&id), patch).await.expect(200).json();
+        let read = alice.get(&path(&id)).await.expect(200).json();
+        for data in [&written["data"], &read["data"]] {
+            let back = data["numbers"].as_array().unwrap().iter();
+            let back: Vec<f64> = back.map(|number| number.as_f64().unwrap()).collect();
+            assert_eq!(back, numbers);
+        }
+    }
 }
 
 #[tokio::test]
