@@ -400,7 +400,8 @@ impl From<tenant_db::Error> for ApiError {
             Error::NotAMember => Self::NotAMember,
             Error::RoleMayNotWrite => Self::Forbidden,
             Error::KeyRefused => Self::InvalidToken,
-            Error::Busy => Self::Busy {
+            // Nothing was done, and the same request will find its way.
+            Error::Busy | Error::Deadlock(_) => Self::Busy {
                 retry_after_seconds: RETRY_AFTER_SECONDS,
             },
             Error::Unavailable(_)

@@ -155,7 +155,7 @@ error_codes! {
     Internal = "internal", 500, "Internal error",
         "The server failed. The request id leads its operators to the cause.";
     Busy = "busy", 503, "Busy",
-        "The server has more work than it can do in time. Repeat after `Retry-After` seconds.";
+        "The server has more work than it can do in time, or requests waited for each other and this one gave way. Nothing was done. Repeat after `Retry-After` seconds.";
     DeadlineExceeded = "deadline_exceeded", 503, "Took too long",
         "The request was not done within the server's limit, and is not waited for any more. What it was writing happens as a whole or not at all, and may yet happen: read before you repeat it.";
     CaptchaUnavailable = "captcha_unavailable", 503, "Captcha cannot be verified",

@@ -56,6 +56,10 @@ pub enum Error {
     /// A statement ran longer than the statement timeout. Nothing was written.
     #[error("a statement took too long")]
     Timeout(#[source] DieselError),
+    /// This transaction and another waited for each other, and PostgreSQL ended this one. Nothing was
+    /// written; the same work may be done again.
+    #[error("transactions waited for each other")]
+    Deadlock(#[source] DieselError),
     /// The closure answered `Ok` although a statement had failed, and the transaction with it.
     /// Nothing was written.
     #[error("a database error was swallowed inside the transaction; it was rolled back")]
@@ -113,9 +117,10 @@ impl From<DieselError> for Error {
             Some("TN008") => Self::RoleMayNotWrite,
             Some("TN009") => Self::KeyRefused,
             Some("TN010") => Self::TenantDeleting,
-            // Diesel shows neither 42501 nor 57014; `verify` checks lc_messages.
+            // Diesel shows neither 42501 nor 57014 nor 40P01; `verify` checks lc_messages.
             _ if info.message().contains("row-level security policy") => Self::Violation(error),
             _ if info.message().starts_with("canceling statement due to") => Self::Timeout(error),
+            _ if info.message() == "deadlock detected" => Self::Deadlock(error),
             _ => Self::Query(error),
         }
     }

@@ -2,9 +2,9 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
 use std::task::{Context as Task, Poll, Waker};
 use std::thread;
 
@@ -281,6 +281,33 @@ fn a_caller_that_goes_away_during_its_turn_leaves_a_finished_transaction() {
         scene.names(),
         ["Of one that stayed", "Of one that went away"]
     );
+}
+
+#[test]
+fn of_two_that_wait_for_each_other_one_is_told_and_writes_nothing() {
+    let scene = Scene::new();
+    let db = scene.connect(2);
+    let both_hold_one = Arc::new(Barrier::new(2));
+    let [one, other] = [(1, 2), (2, 1)].map(|(first, then)| {
+        let (db, acme, both) = (db.clone(), scene.acme, Arc::clone(&both_hold_one));
+        thread::spawn(move || {
+            db.run_blocking(acme.context(), move |conn| {
+                acme.add(conn, "Written")?;
+                let mut lock = |key: i32| {
+                    sql_query(format!("SELECT pg_advisory_xact_lock({key})")).execute(conn)
+                };
+                lock(first)?;
+                both.wait();
+                lock(then)?;
+                Ok::<_, Error>(())
+            })
+        })
+    });
+    let results = [one.join().unwrap(), other.join().unwrap()];
+    let is_told = |result: &&Result<(), Error>| matches!(result, Err(Error::Deadlock(_)));
+    assert_eq!(results.iter().filter(is_told).count(), 1, "{results:?}");
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    assert_eq!(scene.names(), ["Written"]);
 }
 
 #[test]
