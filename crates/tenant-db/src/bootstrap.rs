@@ -14,10 +14,19 @@ use crate::seal::SealKey;
 pub const CLUSTER_SQL: &str = include_str!("bootstrap/cluster.sql");
 
 /// The SQL that prepares one database. A superuser runs it once a database, and again after
-/// `CREATE DATABASE … TEMPLATE`, which does not carry rights on the database itself.
-pub const DATABASE_SQL: &str = include_str!("bootstrap/database.sql");
+/// `CREATE DATABASE … TEMPLATE`, which does not carry rights on the database itself. Its second
+/// half takes from PUBLIC what [`harden`](crate::harden()) takes.
+pub const DATABASE_SQL: &str = concat!(
+    include_str!("bootstrap/install.sql"),
+    "\n",
+    include_str!("bootstrap/harden.sql")
+);
 
-/// Runs [`CLUSTER_SQL`] and [`DATABASE_SQL`].
+/// The half of [`DATABASE_SQL`] that leaves PUBLIC alone.
+pub(crate) const INSTALL_SQL: &str = include_str!("bootstrap/install.sql");
+
+/// Runs [`CLUSTER_SQL`] and [`DATABASE_SQL`]: for a database that is this service's alone. Beside
+/// others' tables, [`install`](crate::install()) and [`harden`](crate::harden()) do it in steps.
 ///
 /// # Errors
 /// What the database answers; a role that is no superuser is refused by it.

@@ -42,14 +42,18 @@
 pub mod verify;
 
 mod bootstrap;
+mod builder;
 mod context;
 mod error;
 mod explain_access;
+mod harden;
+mod install;
 mod migrations;
 mod pool;
 mod seal;
 mod service_db;
 mod session;
+mod sql_log;
 mod tenant_conn;
 mod tenant_db;
 mod workers;
@@ -57,9 +61,12 @@ mod workers;
 pub use diesel;
 
 pub use self::bootstrap::{CLUSTER_SQL, DATABASE_SQL, bootstrap, register_seal_key};
+pub use self::builder::TenantDbBuilder;
 pub use self::context::{Actor, Context, Role};
 pub use self::error::Error;
 pub use self::explain_access::{AccessAnswer, AccessQuestion, explain_access};
+pub use self::harden::{Hardening, harden};
+pub use self::install::install;
 pub use self::migrations::migrations;
 pub use self::pool::PoolSettings;
 pub use self::seal::{SealKey, SealKeyError};

@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::Error;
+use crate::sql_log;
 
 /// A connection with what its owner must know of it.
 pub(crate) struct Session {
@@ -81,6 +82,9 @@ impl SessionManager {
         let mut conn = PgConnection::establish(self.url.expose_secret())
             .map_err(|e| Error::Unavailable(Box::new(e)))?;
         let backend: Backend = diesel::sql_query(WHO_AM_I).get_result(&mut conn)?;
+        if self.purpose == Purpose::Tenant {
+            sql_log::attach(&mut conn);
+        }
         // A superuser counts as a member of every role: name the plainest reason first.
         let reason = if backend.superuser {
             Some("is a superuser")

@@ -1,6 +1,6 @@
 //! The one way to a tenant's rows: a closure, inside one transaction, in one context.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use secrecy::SecretString;
@@ -9,14 +9,17 @@ use crate::context::Context;
 use crate::error::{Error, lost};
 use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
 use crate::seal::SealKey;
-use crate::session::{Purpose, Session};
+use crate::session::Session;
 use crate::tenant_conn::TenantConn;
 
-/// The database as seen by tenants. Cheap to clone; all clones share one pool.
+/// The database as seen by tenants. Cheap to clone; all clones share their pools.
 #[derive(Clone)]
 pub struct TenantDb {
-    pool: Pool,
+    primary: Pool,
+    /// Where reads go; without one, to the primary.
+    replica: Option<Pool>,
     key: SealKey,
+    statement_timeout: Option<Duration>,
 }
 
 impl std::fmt::Debug for TenantDb {
@@ -25,6 +28,15 @@ impl std::fmt::Debug for TenantDb {
             .field("key", &self.key)
             .finish_non_exhaustive()
     }
+}
+
+/// How a transaction begins.
+#[derive(Debug, Clone)]
+struct Opening {
+    key: SealKey,
+    context: Context,
+    access: Access,
+    statement_timeout: Option<Duration>,
 }
 
 /// Whether a transaction may write.
@@ -44,7 +56,8 @@ impl Access {
 }
 
 impl TenantDb {
-    /// Connects as the role of `url`, sealing contexts under `key`.
+    /// Connects as the role of `url`, sealing contexts under `key`:
+    /// [`builder`](Self::builder) without a replica.
     ///
     /// # Errors
     /// [`Error::RoleCanBypass`] when that role could see past the policies,
@@ -54,10 +67,30 @@ impl TenantDb {
         key: SealKey,
         settings: &PoolSettings,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            pool: Pool::open(url, Purpose::Tenant, settings)?,
+        Self::builder(url.clone(), key)
+            .pool(settings.clone())
+            .connect()
+    }
+
+    pub(crate) fn new(primary: Pool, replica: Option<Pool>, key: SealKey) -> Self {
+        Self {
+            primary,
+            replica,
             key,
-        })
+            statement_timeout: None,
+        }
+    }
+
+    /// The same database and pools, but transactions that are begun through this value allow each
+    /// of their statements `timeout`, from one millisecond to 24 days, instead of
+    /// [`statement_timeout_seconds`](PoolSettings::statement_timeout_seconds): a report takes
+    /// longer than a page. Costs no round trip.
+    #[must_use]
+    pub fn with_statement_timeout(&self, timeout: Duration) -> Self {
+        Self {
+            statement_timeout: Some(timeout),
+            ..self.clone()
+        }
     }
 
     /// Runs `work` in one transaction in this context, on a thread of the pool. It is committed
@@ -78,15 +111,16 @@ impl TenantDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let key = self.key.clone();
+        let opening = self.opening(context, Access::ReadWrite);
         answer(
-            self.pool
-                .submit(move |pool| transaction(pool, &key, &context, Access::ReadWrite, work)),
+            self.primary
+                .submit(move |pool| transaction(pool, &opening, work)),
         )
         .await
     }
 
-    /// [`run`](Self::run) in a READ ONLY transaction.
+    /// [`run`](Self::run) in a READ ONLY transaction, on the
+    /// [replica](crate::TenantDbBuilder::replica) if there is one.
     ///
     /// # Errors
     /// As [`run`](Self::run); a write inside is an error of the database.
@@ -99,10 +133,10 @@ impl TenantDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let key = self.key.clone();
+        let opening = self.opening(context, Access::ReadOnly);
         answer(
-            self.pool
-                .submit(move |pool| transaction(pool, &key, &context, Access::ReadOnly, work)),
+            self.reading()
+                .submit(move |pool| transaction(pool, &opening, work)),
         )
         .await
     }
@@ -120,29 +154,41 @@ impl TenantDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let key = self.key.clone();
+        let opening = self.opening(context, Access::ReadWrite);
         answer_blocking(
-            self.pool
-                .submit(move |pool| transaction(pool, &key, &context, Access::ReadWrite, work)),
+            self.primary
+                .submit(move |pool| transaction(pool, &opening, work)),
         )
     }
 
     /// How many transactions wait for a thread right now.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.pool.waiting()
+        let replica = self.replica.as_ref().map_or(0, Pool::waiting);
+        self.primary.waiting().saturating_add(replica)
+    }
+
+    fn reading(&self) -> &Pool {
+        self.replica.as_ref().unwrap_or(&self.primary)
+    }
+
+    fn opening(&self, context: Context, access: Access) -> Opening {
+        Opening {
+            key: self.key.clone(),
+            context,
+            access,
+            statement_timeout: self.statement_timeout,
+        }
     }
 }
 
 fn transaction<T, E: From<Error>>(
     pool: &Pool,
-    key: &SealKey,
-    context: &Context,
-    access: Access,
+    opening: &Opening,
     work: impl for<'t> FnOnce(&mut TenantConn<'t>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut session = pool.begin(|session| enter(session, key, context, access))?;
-    let mut conn = TenantConn::new(&mut session, context.tenant());
+    let mut session = pool.begin(|session| enter(session, opening))?;
+    let mut conn = TenantConn::new(&mut session, opening.context.tenant());
     let result = guarded(|| work(&mut conn));
     let (failed, untyped) = (conn.has_failed(), conn.untyped);
     let (depth, is_lost) = (conn.depth(), conn.is_lost());
@@ -171,12 +217,7 @@ const CLEAN: &str = "RESET ROLE; RESET ALL; SELECT pg_catalog.pg_advisory_unlock
 
 /// The prologue: resets what the session may carry, begins, and enters the context, in one
 /// message. No text of a user ever stands in it.
-fn enter(
-    session: &mut Session,
-    key: &SealKey,
-    context: &Context,
-    access: Access,
-) -> Result<(), BeginError> {
+fn enter(session: &mut Session, opening: &Opening) -> Result<(), BeginError> {
     if session.tainted {
         match session.conn.batch_execute(CLEAN) {
             Ok(()) => session.tainted = false,
@@ -187,11 +228,15 @@ fn enter(
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0));
-    let seal = key.seal(context, session.pid, now);
-    let message = format!(
-        "RESET ROLE; RESET ALL; {}; SELECT tenancy.enter('{seal}')",
-        access.begin()
-    );
+    let seal = opening.key.seal(&opening.context, session.pid, now);
+    let begin = opening.access.begin();
+    // Zero would mean none, and PostgreSQL counts in 31 bits.
+    let timeout = opening.statement_timeout.map_or(String::new(), |timeout| {
+        let milliseconds = timeout.as_millis().clamp(1, 0x7fff_ffff);
+        format!("SET LOCAL statement_timeout = {milliseconds}; ")
+    });
+    let message =
+        format!("RESET ROLE; RESET ALL; {begin}; {timeout}SELECT tenancy.enter('{seal}')");
     AnsiTransactionManager::begin_transaction_sql(&mut session.conn, &message).map_err(|e| {
         // Diesel believes that none is open, but PostgreSQL has begun one.
         if session.conn.batch_execute("ROLLBACK").is_err() {

@@ -28,7 +28,7 @@
 //! Whether data agrees with itself, seal keys, what a superuser could do, and other databases of
 //! the cluster.
 
-mod builtins;
+pub(crate) mod builtins;
 mod catalog;
 mod codes;
 mod database;

@@ -29,8 +29,8 @@ pub(super) fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), 
     Ok(())
 }
 
-/// The condition of `bootstrap/database.sql`; a test holds the two together.
-const REACHING: &str = "
+/// The condition of `bootstrap/harden.sql`; a test holds the two together.
+pub(crate) const REACHING: &str = "
             p.proname IN ('pg_stat_get_activity', 'pg_stat_get_backend_activity', 'pg_stat_get_backend_idset',
                 'pg_cancel_backend', 'pg_terminate_backend', 'pg_export_snapshot', 'pg_blocking_pids',
                 'pg_logical_emit_message', 'loread', 'lowrite', 'pg_get_backend_memory_contexts')

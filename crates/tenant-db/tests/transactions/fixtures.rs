@@ -43,12 +43,17 @@ impl Tenant {
             member: Uuid::now_v7(),
             session: Uuid::now_v7(),
         };
+        tenant.write(superuser, slug);
+        tenant
+    }
+
+    fn write(&self, superuser: &mut PgConnection, slug: &str) {
         let Self {
             id,
             account,
             member,
             session,
-        } = tenant;
+        } = self;
         superuser
             .batch_execute(&format!(
                 "INSERT INTO tenants (id, slug, subdomain, name) VALUES ('{id}', '{slug}', '{slug}', '{slug}');
@@ -58,7 +63,6 @@ impl Tenant {
                  INSERT INTO sessions (id, account_id, tenant_id) VALUES ('{session}', '{account}', '{id}');"
             ))
             .unwrap();
-        tenant
     }
 
     /// The context of the tenant's owner.
@@ -106,6 +110,11 @@ impl Scene {
             acme,
             globex,
         }
+    }
+
+    /// Adds a tenant of another scene, as `visitor`.
+    pub(crate) fn admit(&self, tenant: &Tenant) {
+        tenant.write(&mut self.database.superuser(), "visitor");
     }
 
     /// A pool of so many connections.

@@ -9,6 +9,8 @@
 )]
 
 mod control;
+mod embedding;
+mod examples;
 mod fixtures;
 mod interleaved;
 mod losses;

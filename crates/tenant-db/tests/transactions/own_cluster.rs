@@ -24,6 +24,23 @@ diesel::table! {
     }
 }
 
+/// As PostgreSQL comes, with nothing of ours in it.
+pub(crate) struct EmptyCluster(OwnCluster);
+
+impl EmptyCluster {
+    pub(crate) fn start() -> Self {
+        Self(OwnCluster::empty())
+    }
+
+    pub(crate) fn url(&self, role: &str) -> SecretString {
+        self.0.url(role)
+    }
+
+    pub(crate) fn superuser(&self) -> PgConnection {
+        self.0.superuser()
+    }
+}
+
 /// It ends with this value, even when the test has failed.
 pub(crate) struct OwnCluster {
     home: TempDir,
@@ -31,10 +48,18 @@ pub(crate) struct OwnCluster {
 }
 
 impl OwnCluster {
-    pub(crate) fn start() -> Self {
+    fn empty() -> Self {
         let home = tempfile::tempdir().unwrap();
         let cluster = start(&home);
-        let mut superuser = PgConnection::establish(&cluster.url("postgres")).unwrap();
+        Self {
+            home,
+            cluster: Some(cluster),
+        }
+    }
+
+    pub(crate) fn start() -> Self {
+        let this = Self::empty();
+        let mut superuser = this.superuser();
         tenant_db::bootstrap(&mut superuser).unwrap();
         superuser
             .run_pending_migrations(tenant_db::migrations())
@@ -48,10 +73,7 @@ impl OwnCluster {
                  SELECT tenancy.protect('notes');",
             )
             .unwrap();
-        Self {
-            home,
-            cluster: Some(cluster),
-        }
+        this
     }
 
     fn cluster(&self) -> &Cluster {
