@@ -69,10 +69,9 @@ impl TenantDbBuilder {
     /// when a first connection fails.
     pub fn connect(self) -> Result<TenantDb, Error> {
         let open = |url| Pool::open(url, Purpose::Tenant, &self.settings);
-        Ok(TenantDb::new(
-            open(&self.url)?,
-            self.replica.as_ref().map(open).transpose()?,
-            self.key,
-        ))
+        let primary = open(&self.url)?;
+        let replica = self.replica.as_ref().map(open).transpose()?;
+        let replica = replica.map(|pool| pool.named("replica"));
+        Ok(TenantDb::new(primary, replica, self.key))
     }
 }

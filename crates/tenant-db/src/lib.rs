@@ -27,14 +27,107 @@
 //! # drop(titles); Ok(()) }
 //! ```
 //!
-//! # A new tenant table
-//! In a migration, as `rowhouse_owner`: a column `tenant_id uuid NOT NULL` first in the primary
-//! key and in every unique key, composite foreign keys, then
-//! `SELECT tenancy.protect('notes', write_role => 'member');`.
+//! Once, as a superuser, before the migrations of your own:
+//!
+//! ```no_run
+//! # fn example(conn: &mut tenant_db::diesel::PgConnection, key: &tenant_db::SealKey) -> Result<(), tenant_db::Error> {
+//! tenant_db::install(conn)?; // roles and the schema `tenancy`; takes nothing from anybody
+//! let plan = tenant_db::harden(conn)?; // what PUBLIC would lose
+//! println!("{plan}");
+//! plan.apply(conn)?;
+//! tenant_db::register_seal_key(conn, key)?;
+//! # Ok(()) }
+//! ```
+//!
+//! Three whole programs are in `examples/`: `cargo run -p tenant-db --example items`.
+//!
+//! # Recipes
+//! **A new tenant table.** In a migration, as `rowhouse_owner`: a column `tenant_id uuid NOT NULL`
+//! first in the primary key and in every unique key, composite foreign keys, then `protect`; and a
+//! line in the [catalog](verify::Catalog) that your tests verify.
+//!
+//! ```sql
+//! SET LOCAL ROLE rowhouse_owner;
+//! CREATE TABLE notes (
+//!     tenant_id uuid NOT NULL DEFAULT tenancy.current_tenant(),
+//!     id uuid NOT NULL, title text NOT NULL, PRIMARY KEY (tenant_id, id));
+//! SELECT tenancy.protect('notes', write_role => 'member');
+//! SET LOCAL ROLE NONE;
+//! ```
+//!
+//! The last line lets Diesel write its record of migrations.
+//!
+//! **An existing table.** Back up first. `ALTER TABLE notes OWNER TO rowhouse_owner`, add
+//! `tenant_id`, fill it, make it NOT NULL and first in the primary key, then `protect` it. From then
+//! on every other role of the database sees no row of it, unless it bypasses Row-Level Security:
+//! move readers to [`TenantDb`] first. [`verify`](verify::verify()) says what is still missing.
+//!
+//! **Who may enter.** As shipped, `tenancy.authorize` believes every valid seal. Replace it to look
+//! at memberships, and declare its digest with [`Catalog::function`](verify::Catalog::function):
+//!
+//! ```sql
+//! SET LOCAL ROLE rowhouse_tenancy;
+//! CREATE TABLE tenancy.member (tenant uuid, actor uuid, PRIMARY KEY (tenant, actor));
+//! CREATE OR REPLACE FUNCTION tenancy.authorize(
+//!     kind text, tenant uuid, actor text, session uuid, role text, version int)
+//! RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+//! BEGIN
+//!     IF NOT EXISTS (SELECT FROM tenancy.member m
+//!         WHERE m.tenant = authorize.tenant AND m.actor = authorize.actor::uuid) THEN
+//!         PERFORM tenancy.refuse('TN007', 'not a member');
+//!     END IF;
+//! END $$;
+//! SET LOCAL ROLE NONE;
+//! ```
+//!
+//! **Axum, or any other framework.** A [`TenantDb`] is cheap to clone and knows no HTTP: keep it in
+//! the state, make the [`Context`] in the extractor that verifies the token, and call
+//! [`run`](TenantDb::run) in the handler. Queries run on threads of the pool, so a handler never
+//! blocks the executor:
+//!
+//! ```text
+//! async fn titles(State(db): State<TenantDb>, caller: Caller) -> Result<Json<Vec<String>>, AppError> {
+//!     let work = |conn: &mut TenantConn<'_>| Ok::<_, AppError>(notes::table.select(notes::title).load(conn)?);
+//!     Ok(Json(db.read(caller.context, work).await?))
+//! }
+//! ```
+//!
+//! **A background worker.** The same with [`Actor::Job`], one transaction a tenant; from a thread of
+//! your own by [`run_blocking`](TenantDb::run_blocking). What spans tenants, such as a queue, is a
+//! table of no tenant behind a [`ServiceDb`].
+//!
+//! **A longer statement, a part that may fail.** [`TenantDb::with_statement_timeout`]; inside the
+//! closure `conn.transaction` is a savepoint.
+//!
+//! # Settings, health, metrics
+//! [`PoolSettings`] states each default; [`TenantDb::builder`] adds a replica; [`TenantDb::health`]
+//! is a readiness check. `RUST_LOG=tenant_db::sql=debug` logs every statement, without its values.
+//! To a recorder of the crate `metrics`, `pool` being `tenant`, `replica` or `service`:
+//!
+//! | name | kind | labels |
+//! |---|---|---|
+//! | `tenant_db_transactions_total` | counter | `pool`, `outcome`: `committed`, `rolled_back`, `not_begun`, `unknown` |
+//! | `tenant_db_wait_seconds` | histogram: from the call to a thread | `pool` |
+//! | `tenant_db_connections_in_use` | gauge | `pool` |
+//! | `tenant_db_refused_total` | counter | `pool`, `reason`: `queue` (it was full), `wait` (it was too long) |
+//!
+//! # What it holds against, and what not
+//! A query without a filter, the wrong tenant's id, SQL that somebody injected into a tenant's
+//! transaction: none of them reads or writes a row of another tenant. Not covered: code in the
+//! server's process, which holds the seal key; superusers, the host and backups; a database whose
+//! `verify` is not clean; how many rows a table has in all, and other hints of the planner.
+//!
+//! | | a forgotten filter | injected SQL | one schema, one pool |
+//! |---|---|---|---|
+//! | `WHERE tenant_id = …` by hand | leaks | leaks | yes |
+//! | policies and `SET LOCAL app.tenant_id` | safe | leaks: one statement sets it anew | yes |
+//! | a role per tenant and `SET ROLE` | safe | leaks: `RESET ROLE`, if the pool's login may become any of them | yes, with a role per tenant in the cluster |
+//! | a database per tenant | safe | safe | no |
+//! | this crate | safe | safe | yes |
 //!
 //! # What is not here
-//! Tables of yours, HTTP, sign-in. Whether an actor may work in a tenant is asked of
-//! `tenancy.authorize`, which you replace.
+//! Tables of yours, HTTP, sign-in; a pooler such as PgBouncer between server and database: seals are
+//! bound to a backend, and settings travel with the connection.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -48,6 +141,7 @@ mod error;
 mod explain_access;
 mod harden;
 mod install;
+mod meters;
 mod migrations;
 mod pool;
 mod seal;

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, lost};
+use crate::meters::{self, InUse, Outcome};
 use crate::session::{Purpose, Session, SessionManager, SessionSettings};
 use crate::workers::{Turn, Workers};
 
@@ -51,6 +52,8 @@ pub(crate) struct Pool {
     sessions: r2d2::Pool<SessionManager>,
     workers: Workers,
     connections: u32,
+    /// As metrics name it.
+    name: &'static str,
 }
 
 thread_local! {
@@ -84,12 +87,12 @@ impl Pool {
             .idle_timeout(None)
             .error_handler(Box::new(LogConnectFailure::default()))
             .build_unchecked(manager);
-        let name = match purpose {
-            Purpose::Tenant => "tenant-db",
-            Purpose::Service => "service-db",
+        let (threads, name) = match purpose {
+            Purpose::Tenant => ("tenant-db", "tenant"),
+            Purpose::Service => ("service-db", "service"),
         };
         let workers = Workers::start(
-            name,
+            threads,
             usize::try_from(connections).unwrap_or(1),
             settings.queue,
             Duration::from_secs(settings.queue_timeout_seconds),
@@ -98,7 +101,18 @@ impl Pool {
             sessions,
             workers,
             connections,
+            name,
         })
+    }
+
+    /// The same pool under another name for metrics.
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
+        meters::ended(self.name, outcome);
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -120,17 +134,28 @@ impl Pool {
         }
         let (answer, receiver) = oneshot::channel();
         let pool = self.clone();
-        self.workers.submit(Box::new(move |turn| {
+        let queued = Instant::now();
+        let work = move |turn| {
             if answer.is_closed() {
                 return;
             }
             let result = match turn {
-                Turn::TooLate => Err(E::from(Error::Busy)),
-                Turn::InTime => job(&pool),
+                Turn::TooLate => {
+                    meters::refused(pool.name, "wait");
+                    Err(E::from(Error::Busy))
+                }
+                Turn::InTime => {
+                    meters::waited(pool.name, queued.elapsed());
+                    let _in_use = InUse::begin(pool.name);
+                    job(&pool)
+                }
             };
             // The caller may have gone meanwhile: then nobody wants the answer.
             drop(answer.send(result));
-        }))?;
+        };
+        self.workers
+            .submit(Box::new(work))
+            .inspect_err(|_| meters::refused(self.name, "queue"))?;
         Ok(receiver)
     }
 

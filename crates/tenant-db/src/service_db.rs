@@ -10,9 +10,11 @@ use diesel::result::QueryResult;
 use secrecy::SecretString;
 
 use crate::error::{Error, lost};
+use crate::meters::Outcome;
 use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
 use crate::session::{Purpose, Session};
 use crate::tenant_conn::depth;
+use crate::tenant_db::outcome;
 
 /// A small pool for a role without tenant rows. Cheap to clone.
 #[derive(Clone)]
@@ -108,13 +110,21 @@ fn transaction<T, E: From<Error>>(
     pool: &Pool,
     work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut session = pool.begin(|session| {
+    let begin = |session: &mut Session| {
         AnsiTransactionManager::begin_transaction(&mut session.conn).map_err(BeginError::Refused)
-    })?;
+    };
+    let mut session = pool
+        .begin(begin)
+        .inspect_err(|_| pool.count(Outcome::NotBegun))?;
     let result = guarded(|| work(&mut session.conn));
     match result {
-        Ok(value) => commit(&mut session).map(|()| value).map_err(E::from),
+        Ok(value) => {
+            let committed = commit(&mut session);
+            pool.count(outcome(&committed));
+            committed.map(|()| value).map_err(E::from)
+        }
         Err(e) => {
+            pool.count(Outcome::RolledBack);
             rollback(&mut session);
             Err(e)
         }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::context::Context;
 use crate::error::{Error, lost};
+use crate::meters::Outcome;
 use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
 use crate::seal::SealKey;
 use crate::session::Session;
@@ -161,6 +162,26 @@ impl TenantDb {
         )
     }
 
+    /// Whether the database answers: one round trip on a connection of each pool, in the queue of
+    /// all others, without a context. For a readiness check.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Busy`].
+    pub async fn health(&self) -> Result<(), Error> {
+        let ping = |pool: &Pool| {
+            let ping = |session: &mut Session| {
+                let answered = session.conn.batch_execute("SELECT 1");
+                answered.map_err(BeginError::Refused)
+            };
+            pool.begin(ping).map(drop)
+        };
+        answer(self.primary.submit(ping)).await?;
+        match &self.replica {
+            Some(replica) => answer(replica.submit(ping)).await,
+            None => Ok(()),
+        }
+    }
+
     /// How many transactions wait for a thread right now.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -187,16 +208,21 @@ fn transaction<T, E: From<Error>>(
     opening: &Opening,
     work: impl for<'t> FnOnce(&mut TenantConn<'t>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut session = pool.begin(|session| enter(session, opening))?;
+    let mut session = pool
+        .begin(|session| enter(session, opening))
+        .inspect_err(|_| pool.count(Outcome::NotBegun))?;
     let mut conn = TenantConn::new(&mut session, opening.context.tenant());
     let result = guarded(|| work(&mut conn));
     let (failed, untyped) = (conn.has_failed(), conn.untyped);
     let (depth, is_lost) = (conn.depth(), conn.is_lost());
     session.tainted |= untyped;
     if depth == Some(1) && !failed && result.is_ok() {
-        commit(&mut session, untyped)?;
+        let committed = commit(&mut session, untyped);
+        pool.count(outcome(&committed));
+        committed?;
         return result;
     }
+    pool.count(Outcome::RolledBack);
     if depth == Some(1) {
         rollback(&mut session);
     } else {
@@ -207,6 +233,14 @@ fn transaction<T, E: From<Error>>(
         Err(e) => Err(e),
         Ok(_) if failed && (depth == Some(1) || is_lost) => Err(Error::Swallowed.into()),
         Ok(_) => Err(Error::EndedEarly.into()),
+    }
+}
+
+pub(crate) fn outcome(committed: &Result<(), Error>) -> Outcome {
+    match committed {
+        Ok(()) => Outcome::Committed,
+        Err(Error::OutcomeUnknown(_)) => Outcome::Unknown,
+        Err(_) => Outcome::RolledBack,
     }
 }
 

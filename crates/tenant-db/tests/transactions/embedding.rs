@@ -4,16 +4,17 @@
 use std::time::Duration;
 
 use diesel_migrations::MigrationHarness as _;
-use rowhouse_tests::seal_key;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use rowhouse_tests::{Database, seal_key};
 use tenant_db::diesel::connection::SimpleConnection as _;
 use tenant_db::diesel::prelude::*;
 use tenant_db::diesel::sql_types::Text;
 use tenant_db::diesel::{self, PgConnection, dsl, sql_query};
 use tenant_db::verify::{Catalog, Table, TenantTable, verify};
-use tenant_db::{Error, TenantConn, TenantDb};
+use tenant_db::{Error, PoolSettings, TenantConn, TenantDb};
 use uuid::Uuid;
 
-use crate::fixtures::{Scene, add, holds, number, projects};
+use crate::fixtures::{Scene, add, eventually, holds, number, projects};
 use crate::own_cluster::{EmptyCluster, context, notes};
 
 const NOTES: &str = "
@@ -196,4 +197,90 @@ fn a_transaction_may_have_a_timeout_of_its_own() {
         Ok::<_, Error>(())
     });
     assert!(matches!(result, Err(Error::Timeout(_))), "{result:?}");
+}
+
+#[test]
+fn a_pool_counts_what_became_of_its_transactions() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    recorder.install().unwrap();
+    let scene = Scene::new();
+    let settings = PoolSettings {
+        connections: 1,
+        queue: 1,
+        ..PoolSettings::default()
+    };
+    let db = scene.connect_with(&settings);
+    let (acme, globex) = (scene.acme, scene.globex);
+    add(&db, &acme, "Written").unwrap();
+    let result: Result<(), Error> = db.run_blocking(acme.context(), |_| Err(Error::Stale));
+    assert!(result.is_err());
+    let result = db.run_blocking(acme.context_in(&globex), |_| Ok::<_, Error>(()));
+    assert!(result.is_err());
+    // One at work, one waits, no more may.
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (finish, finished) = std::sync::mpsc::channel::<()>();
+    let busy = db.clone();
+    let worker = std::thread::spawn(move || {
+        busy.run_blocking(acme.context(), move |_| {
+            begun.send(()).unwrap();
+            finished.recv().unwrap();
+            Ok::<_, Error>(())
+        })
+    });
+    begins.recv().unwrap();
+    let patient = db.clone();
+    let waiter =
+        std::thread::spawn(move || patient.run_blocking(acme.context(), |_| Ok::<_, Error>(())));
+    eventually("one waits", || (db.waiting() == 1).then_some(()));
+    let refused = db.run_blocking(acme.context(), |_| Ok::<_, Error>(()));
+    assert!(matches!(refused, Err(Error::Busy)), "{refused:?}");
+    finish.send(()).unwrap();
+    worker.join().unwrap().unwrap();
+    waiter.join().unwrap().unwrap();
+    drop(db);
+
+    let seen: Vec<(String, DebugValue)> = snapshotter
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, _, _, value)| {
+            let labels = key.key().labels();
+            let labels: Vec<_> = labels
+                .map(|l| format!("{}={}", l.key(), l.value()))
+                .collect();
+            (format!("{} {}", key.key().name(), labels.join(",")), value)
+        })
+        .collect();
+    for expected in [
+        "tenant_db_transactions_total pool=tenant,outcome=committed",
+        "tenant_db_transactions_total pool=tenant,outcome=rolled_back",
+        "tenant_db_transactions_total pool=tenant,outcome=not_begun",
+        "tenant_db_refused_total pool=tenant,reason=queue",
+        "tenant_db_wait_seconds pool=tenant",
+        "tenant_db_connections_in_use pool=tenant",
+    ] {
+        let value = seen.iter().find(|(name, _)| name == expected);
+        let (_, value) = value.unwrap_or_else(|| panic!("{expected} is not in {seen:?}"));
+        match value {
+            DebugValue::Counter(count) => assert!(*count > 0, "{expected}"),
+            DebugValue::Histogram(waits) => assert!(!waits.is_empty(), "{expected}"),
+            DebugValue::Gauge(in_use) => assert!(in_use.0 >= 0.0, "{expected}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_asks_every_pool() {
+    let scene = Scene::new();
+    let replica = Database::fresh();
+    let db = TenantDb::builder(scene.database.url("rowhouse_app"), seal_key())
+        .replica(replica.url("rowhouse_app"))
+        .connections(1)
+        .connect()
+        .unwrap();
+    db.health().await.unwrap();
+    drop(replica);
+    let health = db.health().await;
+    assert!(matches!(health, Err(Error::Unavailable(_))), "{health:?}");
 }
