@@ -69,7 +69,7 @@ impl fmt::Display for AccessAnswer {
 /// Asks the policies of the table for this row, as the application would in this context.
 ///
 /// # Errors
-/// [`Error::Database`], also when the role of `conn` cannot see past the policies, or may not write
+/// What the database answers, also when the role of `conn` cannot see past the policies, or may not write
 /// the context's slot.
 pub fn explain_access(
     conn: &mut PgConnection,
