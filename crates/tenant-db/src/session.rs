@@ -70,6 +70,16 @@ const WHO_AM_I: &str = "SELECT pg_backend_pid() AS pid, session_user::text AS ro
     coalesce(bool_or(r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')), false) AS leaves_sql \
     FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER')";
 
+/// What injected SQL could keep from every later connection by an `ALTER ROLE … SET` of its own
+/// role, which PostgreSQL refuses to none: answers, writes, or the connection itself.
+const PINNED: [&str; 5] = [
+    "row_security=on",
+    "transform_null_equals=off",
+    "default_transaction_read_only=off",
+    "lock_timeout=0",
+    "idle_session_timeout=0",
+];
+
 impl SessionManager {
     pub(crate) fn new(url: &SecretString, purpose: Purpose, settings: &SessionSettings) -> Self {
         Self {
@@ -158,6 +168,10 @@ impl SessionSettings {
             self.statement_timeout_seconds,
             self.statement_timeout_seconds.saturating_mul(2),
         );
+        for pinned in PINNED {
+            options.push_str(" -c ");
+            options.push_str(pinned);
+        }
         if self.force_generic_plan {
             options.push_str(" -c plan_cache_mode=force_generic_plan");
         }

@@ -7,7 +7,7 @@ use rowhouse_tests::{Database, seal_key};
 use secrecy::{ExposeSecret as _, SecretString};
 use tenant_db::diesel::connection::SimpleConnection as _;
 use tenant_db::diesel::prelude::*;
-use tenant_db::diesel::sql_types::{BigInt, Bool};
+use tenant_db::diesel::sql_types::{BigInt, Bool, Text};
 use tenant_db::diesel::{self, PgConnection, QueryResult};
 use tenant_db::{Actor, Context, Error, PoolSettings, Role, TenantConn, TenantDb};
 use uuid::Uuid;
@@ -153,6 +153,13 @@ impl Scene {
             .select(projects::name)
             .order(projects::name)
             .load(&mut self.database.superuser())
+            .unwrap()
+    }
+
+    /// The name of this test's database.
+    pub(crate) fn database_name(&self) -> String {
+        diesel::select(diesel::dsl::sql::<Text>("current_database()::text"))
+            .get_result(&mut self.database.superuser())
             .unwrap()
     }
 

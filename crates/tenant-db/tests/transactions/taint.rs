@@ -148,6 +148,35 @@ fn a_search_path_of_several_schemas_reaches_the_session() {
     add(&db, &scene.acme, "Written").unwrap();
 }
 
+/// PostgreSQL lets every role change its own defaults; a connection made later brings its own.
+#[test]
+fn what_a_closure_sets_for_its_role_is_not_there_for_later_connections() {
+    let scene = Scene::new();
+    let settings = [
+        ("row_security", "off", "on"),
+        ("transform_null_equals", "on", "off"),
+        ("default_transaction_read_only", "on", "off"),
+        ("lock_timeout", "1", "0"),
+        ("idle_session_timeout", "1", "0"),
+    ];
+    let database = scene.database_name();
+    for (name, set, _) in settings {
+        let sql = format!("ALTER ROLE rowhouse_app IN DATABASE {database} SET {name} = '{set}'");
+        scene
+            .connect(1)
+            .run_blocking(scene.acme.context(), move |conn| {
+                sql_query(sql).execute(conn)?;
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+    }
+    let db = scene.connect(1);
+    for (name, _, expected) in settings {
+        assert_eq!(setting(&db, &scene.globex, name), expected, "{name}");
+    }
+    add(&db, &scene.globex, "Written").unwrap();
+}
+
 #[test]
 fn typed_traffic_keeps_its_connection() {
     let scene = Scene::new();
