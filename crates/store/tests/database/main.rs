@@ -1,6 +1,11 @@
 //! What the database itself holds, whatever a server does: contexts, policies, doors, history.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
+mod attacks;
 mod contexts;
 mod doors;
 mod history;

@@ -1,0 +1,213 @@
+//! What the attacker would make beside the rows.
+
+use super::{Attack, Holds, Nothing, Own, READ, Refused, Tainted, attack};
+
+pub(super) const ATTACKS: &[Attack] = &[
+    attack(
+        "functions and DO",
+        &["DO $$ BEGIN PERFORM set_config('{slot}', '{forged}', true); END $$"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["DO LANGUAGE sql 'SELECT 1'"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql RETURN 1"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql RETURN 1"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &[
+            "CREATE OR REPLACE FUNCTION tenancy.current_tenant() RETURNS uuid LANGUAGE sql RETURN '{b}'::uuid",
+        ],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["CREATE LANGUAGE plperlu"],
+        Refused("extension"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["CREATE EXTENSION dblink"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["CREATE EXTENSION pg_trgm"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["ALTER FUNCTION tenancy.current_tenant() SECURITY DEFINER"],
+        Refused("must be owner"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["LOAD 'dblink'"],
+        Refused("access to library"),
+        Holds,
+    ),
+    attack(
+        "functions and DO",
+        &["SELECT tenancy.protect('projects')::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE TEMP TABLE projects (tenant_id uuid, id uuid, name text)"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["SELECT 1 AS one INTO TEMP projects"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE TEMP VIEW projects AS SELECT 1 AS one"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE TABLE public.mine ()"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE SCHEMA mine"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE TABLE tenancy.mine ()"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE TEMP SEQUENCE mine"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE VIEW public.mine AS SELECT name FROM projects"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE MATERIALIZED VIEW public.mine AS SELECT name FROM projects"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE TYPE public.mine AS (x int)"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE DOMAIN public.mine AS int CHECK (VALUE > 0)"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "temporary and other tables",
+        &["CREATE OPERATOR public.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "partitions and inheritance",
+        &["CREATE TABLE public.mine () INHERITS (projects)"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "partitions and inheritance",
+        &["CREATE TABLE public.mine PARTITION OF projects DEFAULT"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "partitions and inheritance",
+        &["ALTER TABLE projects NO INHERIT resources"],
+        Refused("must be owner"),
+        Holds,
+    ),
+    attack(
+        "large objects",
+        &["SELECT lo_create(0)::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "large objects",
+        &["SELECT lo_from_bytea(0, 'x')::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "large objects",
+        &["SELECT lo_get(1)::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "large objects",
+        &["SELECT lo_import('/etc/hostname')::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "large objects",
+        &["SELECT loread(0, 1)::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "large objects",
+        &["SELECT data::text AS text FROM pg_largeobject"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack("LISTEN and NOTIFY", &["LISTEN mine"], Tainted, Holds),
+    attack(
+        "LISTEN and NOTIFY",
+        &["NOTIFY mine, '{b}'", READ],
+        Own,
+        Holds,
+    ),
+    attack(
+        "sequences",
+        &["SELECT sequencename::text AS text FROM pg_sequences"],
+        Nothing,
+        Holds,
+    ),
+];
