@@ -143,6 +143,8 @@ mod harden;
 mod install;
 mod meters;
 mod migrations;
+#[cfg(doctest)]
+mod no_way_out;
 mod pool;
 mod seal;
 mod service_db;
