@@ -10,6 +10,7 @@
 )]
 
 mod database;
+mod mutate;
 mod settings;
 
 use std::error::Error;
@@ -54,6 +55,15 @@ enum Command {
         /// Prints all policies instead, in the text of docs/policies.txt.
         #[arg(long)]
         policies: bool,
+        /// Copies the schema to a scratch database, breaks one guard after the other there, and demands
+        /// that each is missed; then sends two canary tenants through every tenant table. Exit code 1
+        /// when something survives or gets through, 2 when it could not be tried. Needs pg_dump, and a
+        /// superuser; nothing of the cluster is touched.
+        #[arg(long, conflicts_with_all = ["json", "policies"])]
+        mutate: bool,
+        /// With --mutate: only this table. Can be given more than once.
+        #[arg(long = "table", requires = "mutate")]
+        tables: Vec<String>,
     },
     /// Says why a member sees a row, or does not; exit code 1 when not, 2 when there is no such tenant
     /// or table.
@@ -109,6 +119,18 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Verify { policies: true, .. } => {
             print!("{}", owner.policies()?);
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify {
+            mutate: true,
+            tables,
+            ..
+        } => {
+            let code = verify(&mut owner, false)?;
+            if code == ExitCode::SUCCESS {
+                mutate::mutate(&database.url, tables)
+            } else {
+                Ok(code)
+            }
         }
         Command::Verify { json, .. } => verify(&mut owner, *json),
         Command::ExplainAccess {

@@ -1,7 +1,7 @@
 //! Which URL each role connects with. People have one URL, `DATABASE_URL`; the server takes host
 //! and database from it but logs in as roles that cannot do what its user can.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tenant_db::PoolSettings;
@@ -166,6 +166,65 @@ fn with_role(url: &SecretString, role: &str, password: &SecretString) -> SecretS
     text.into()
 }
 
+/// The URL of another database of the same cluster.
+pub(crate) fn with_database(url: &SecretString, database: &str) -> SecretString {
+    let url = url.expose_secret();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgresql", url));
+    let (place, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(place, query)| (place, Some(query)));
+    let authority = place
+        .split_once('/')
+        .map_or(place, |(authority, _)| authority);
+    let kept: Vec<&str> = query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(|pair| !pair.starts_with("dbname="))
+        .collect();
+    let mut text = format!("{scheme}://{authority}/{database}");
+    if !kept.is_empty() {
+        text.push('?');
+        text.push_str(&kept.join("&"));
+    }
+    text.into()
+}
+
+/// The URL as a command line may show it, and its password for the environment (`PGPASSWORD`).
+#[must_use]
+pub fn without_password(url: &SecretString) -> (String, Option<SecretString>) {
+    let url = url.expose_secret();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgresql", url));
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, hosts) = authority
+        .rsplit_once('@')
+        .map_or(("", authority), |(user, hosts)| (user, hosts));
+    let (name, mut password) = user
+        .split_once(':')
+        .map_or((user, None), |(name, password)| (name, Some(password)));
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
+    let mut kept = Vec::new();
+    for pair in query.into_iter().flat_map(|query| query.split('&')) {
+        match pair.strip_prefix("password=") {
+            Some(said) => password = Some(said),
+            None => kept.push(pair),
+        }
+    }
+    let at = if name.is_empty() { "" } else { "@" };
+    let mut text = format!("{scheme}://{name}{at}{hosts}{path}");
+    if !kept.is_empty() {
+        text.push('?');
+        text.push_str(&kept.join("&"));
+    }
+    let password = password.map(|password| {
+        let password = percent_decode_str(password).decode_utf8_lossy();
+        SecretString::from(password.into_owned())
+    });
+    (text, password)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +249,46 @@ mod tests {
         ] {
             let made = with_role(&url.to_owned().into(), "r", &"p w".to_owned().into());
             assert_eq!(made.expose_secret(), expected);
+        }
+    }
+
+    #[test]
+    fn another_database_takes_the_place_of_the_url_s() {
+        for (url, expected) in [
+            ("postgresql://u:p@db:5432/app", "postgresql://u:p@db:5432/x"),
+            ("postgres://db?dbname=app&a=b", "postgres://db/x?a=b"),
+            (
+                "postgresql://u@/app?host=%2Ftmp%2Fx",
+                "postgresql://u@/x?host=%2Ftmp%2Fx",
+            ),
+        ] {
+            let made = with_database(&url.to_owned().into(), "x");
+            assert_eq!(made.expose_secret(), expected);
+        }
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_a_url() {
+        for (url, expected, password) in [
+            (
+                "postgresql://u:p%20w@db/a",
+                "postgresql://u@db/a",
+                Some("p w"),
+            ),
+            (
+                "postgresql://db/a?x=y&password=pw",
+                "postgresql://db/a?x=y",
+                Some("pw"),
+            ),
+            (
+                "postgresql://u@/a?host=%2Ft",
+                "postgresql://u@/a?host=%2Ft",
+                None,
+            ),
+        ] {
+            let (shown, found) = without_password(&url.to_owned().into());
+            let found = found.map(|found| found.expose_secret().to_owned());
+            assert_eq!((shown.as_str(), found.as_deref()), (expected, password));
         }
     }
 

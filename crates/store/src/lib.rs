@@ -35,6 +35,7 @@ pub mod projects;
 pub mod resource_versions;
 pub mod resources;
 pub mod roles;
+pub mod scratch;
 pub mod tenants;
 
 mod account_mails;
@@ -56,7 +57,7 @@ mod sessions;
 mod totp_secrets;
 
 pub use self::account_mails::ClaimedMail;
-pub use self::connections::{DatabaseSettings, EMBEDDED_DATABASE, RoleUrls};
+pub use self::connections::{DatabaseSettings, EMBEDDED_DATABASE, RoleUrls, without_password};
 pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;

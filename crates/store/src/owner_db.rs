@@ -29,9 +29,9 @@ impl OwnerDb {
     /// # Errors
     /// [`tenant_db::Error::Unavailable`].
     pub fn connect(url: &SecretString) -> Result<Self, Error> {
-        let conn = PgConnection::establish(url.expose_secret())
-            .map_err(|e| tenant_db::Error::Unavailable(Box::new(e)))?;
-        Ok(Self { conn })
+        Ok(Self {
+            conn: establish(url)?,
+        })
     }
 
     /// Makes a database unless it exists.
@@ -123,4 +123,9 @@ impl OwnerDb {
     pub fn seed_demo(&mut self, hash: &auth::PasswordHash) -> Result<usize, Error> {
         demo::seed(&mut self.conn, hash)
     }
+}
+
+pub(crate) fn establish(url: &SecretString) -> Result<PgConnection, Error> {
+    Ok(PgConnection::establish(url.expose_secret())
+        .map_err(|e| tenant_db::Error::Unavailable(Box::new(e)))?)
 }

@@ -24,6 +24,12 @@
 //! A query and its judgement in the file of its noun, a line in [`CODES`], and a case in the
 //! tests that breaks the guard and expects the code.
 //!
+//! # The doctor's own examination
+//! [`mutants`] makes a list of all guards that can be broken from what the database has, and
+//! [`mutate`] breaks one after the other and demands that the doctor misses it. [`probe`] asks the
+//! guards themselves: two canary tenants, and every command through every tenant table. Both are
+//! for a copy that nobody uses.
+//!
 //! # What is not here
 //! Whether data agrees with itself, seal keys, what a superuser could do, and other databases of
 //! the cluster.
@@ -40,8 +46,11 @@ mod functions;
 mod grants;
 mod indexes;
 mod kernel;
+mod mutants;
+mod mutation;
 mod objects;
 mod policies;
+mod probes;
 mod relations;
 mod report;
 mod roles;
@@ -58,6 +67,9 @@ use crate::error::Error;
 pub use self::catalog::{Catalog, Table};
 pub use self::codes::CODES;
 pub use self::function::Function;
+pub use self::mutants::{Mutant, mutants};
+pub use self::mutation::{Mutation, Verdict, mutate};
+pub use self::probes::{Breach, Probing, probe};
 pub use self::report::{Finding, Level, Report};
 pub use self::tenant_table::TenantTable;
 
