@@ -1,7 +1,7 @@
 # run and test need no service that runs already: what is missing is installed, saying so first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run test test-all contract attacks types lint clean prerequisites
+.PHONY: run test test-all contract pgrls attacks types lint clean prerequisites
 
 run: prerequisites
 	cargo build --release --locked --bin rowhouse-server
@@ -38,7 +38,19 @@ contract: prerequisites $(TOOLS)
 test-all: test
 	$(NEXTEST) --run-ignored all
 	tests/contract/run viewer $(TOOLS) target/debug/rowhouse-server $(CONTRACT) --max-examples 100
-	$(MAKE) --no-print-directory attacks types
+	$(MAKE) --no-print-directory pgrls attacks types
+
+PGRLS := target/pgrls-tools
+$(PGRLS): tests/pgrls/requirements.txt
+	@echo "Installing the programs of tests/pgrls/requirements.txt into $@"
+	python3 -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+# The findings of a linter of Row-Level Security, held against those that docs/pgrls.md explains.
+pgrls: prerequisites $(PGRLS)
+	cargo build --locked --workspace --bins --quiet
+	tests/pgrls/run $(PGRLS) target/debug/rowhouse-server
 
 # The attacks on the isolation once more, on a cluster of the newest PostgreSQL that npm has.
 NEWEST := $(CURDIR)/target/newest-postgres
