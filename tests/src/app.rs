@@ -16,11 +16,11 @@ use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, 
 use serde_json::{Value, json};
 use store::{IdentityDb, LinkRules, LoginLimit};
 use tempfile::TempDir;
-use tenant_db::{PoolSettings, TenantDb};
+use tenant_db::{PoolSettings, TenantDb, register_seal_key};
 use tokio::sync::oneshot;
 
 use crate::database::{Database, seal_key};
-use crate::{Answer, Caller, Mail};
+use crate::{Answer, Caller, Mail, PgBouncer};
 
 /// The secret under which test servers sign access tokens.
 const SECRET: &str = "a secret key of at least thirty-two bytes";
@@ -34,6 +34,8 @@ pub struct Setup {
     pub captcha: auth::CaptchaSettings,
     /// Whether a worker runs beside the server, quick to try again; and how mails leave.
     pub worker: Option<Work>,
+    /// Whether both pools reach the database through PgBouncer, with two backends for each role.
+    pub pgbouncer: bool,
 }
 
 /// A worker's settings; mails are files in a folder of the test's own unless it says else.
@@ -58,6 +60,7 @@ pub struct TestApp {
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
+    _pgbouncer: Option<PgBouncer>,
 }
 
 impl TestApp {
@@ -109,10 +112,19 @@ impl TestApp {
         let outbox = Outbox::default();
         let pool = PoolSettings {
             connections: 4,
+            pgbouncer: setup.pgbouncer,
             ..PoolSettings::default()
         };
-        let tenants = TenantDb::connect(&database.url("rowhouse_app"), seal_key(), &pool).unwrap();
-        let identity = IdentityDb::connect(&database.url("rowhouse_auth"), &pool).unwrap();
+        let pgbouncer = setup.pgbouncer.then(|| {
+            register_seal_key(&mut database.superuser(), &seal_key().unbound()).unwrap();
+            PgBouncer::start(&database, 2)
+        });
+        let url = |role: &str| match &pgbouncer {
+            Some(pgbouncer) => pgbouncer.url(role),
+            None => database.url(role),
+        };
+        let tenants = TenantDb::connect(&url("rowhouse_app"), seal_key(), &pool).unwrap();
+        let identity = IdentityDb::connect(&url("rowhouse_auth"), &pool).unwrap();
         let views = Views::default();
         let worker = setup.worker.as_ref().map(|work| {
             let parts = Parts {
@@ -183,6 +195,7 @@ impl TestApp {
             client: reqwest::Client::new(),
             stop: Some(stop),
             thread: Some(thread),
+            _pgbouncer: pgbouncer,
         }
     }
 

@@ -27,9 +27,11 @@ mod caller;
 mod database;
 mod described;
 mod mail;
+mod pgbouncer;
 
 pub use answer::Answer;
 pub use app::{Setup, TestApp, Work, access_tokens, secret_keys};
 pub use caller::Caller;
 pub use database::{Database, seal_key};
 pub use mail::Mail;
+pub use pgbouncer::PgBouncer;

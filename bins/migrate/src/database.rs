@@ -41,7 +41,9 @@ impl Database {
         Ok(Self {
             url,
             passwords: settings.database.passwords(&credentials),
-            seal_keys: settings.seal.keys(&credentials)?,
+            seal_keys: settings
+                .database
+                .seal_keys(settings.seal.keys(&credentials)?),
             _embedded: embedded,
         })
     }

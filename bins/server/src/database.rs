@@ -64,7 +64,9 @@ pub(crate) async fn open(
     if settings.database.is_external() {
         let home = home.unwrap_or_else(|| PathBuf::from(".rowhouse"));
         let credentials = Credentials::load_or_create(&home)?;
-        let keys = settings.seal.keys(&credentials)?;
+        let keys = settings
+            .database
+            .seal_keys(settings.seal.keys(&credentials)?);
         let role_passwords = settings.database.passwords(&credentials);
         return database(settings, home, &credentials, &keys, &role_passwords, None);
     }
@@ -74,7 +76,9 @@ pub(crate) async fn open(
     // Of servers that start at once on one home, the first prepares it; held to the end of `open`.
     let _prepares = lock(&home)?;
     let credentials = Credentials::load_or_create(&home)?;
-    let keys = settings.seal.keys(&credentials)?;
+    let keys = settings
+        .database
+        .seal_keys(settings.seal.keys(&credentials)?);
     let role_passwords = settings.database.passwords(&credentials);
 
     OwnerDb::connect(&cluster.url("postgres").into())?.create_database(EMBEDDED_DATABASE)?;

@@ -1,6 +1,7 @@
 //! A database per test, cut from a template, on one cluster that all test processes share. Behind the feature
 //! `testing`. The cluster runs without fsync: it is fast, and nothing in it is worth keeping.
 
+use crate::account::Account;
 use crate::{Cluster, Options, Programs};
 use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::pg::PgConnection;
@@ -11,7 +12,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::process;
+use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -101,6 +102,22 @@ impl Drop for TestDatabase {
         }
         cluster.leave_running();
     }
+}
+
+/// A command as the user who runs PostgreSQL: for other programs that refuse root.
+///
+/// # Errors
+/// When that user is not there.
+pub fn command(program: &Path) -> Result<Command, Failure> {
+    Ok(Account::find()?.command(program))
+}
+
+/// Gives a file or folder to that user.
+///
+/// # Errors
+/// When it cannot be opened, or not be given.
+pub fn give(path: &Path) -> Result<(), Failure> {
+    Ok(Account::find()?.own(&File::open(path)?, path)?)
 }
 
 /// Stops the cluster that the tests share; none is no error.

@@ -4,7 +4,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tenant_db::PoolSettings;
+use tenant_db::{PoolSettings, SealKey};
 
 use crate::bootstrap::Passwords;
 use crate::credentials::Credentials;
@@ -41,6 +41,8 @@ pub struct DatabaseSettings {
     pub queue_timeout_seconds: u64,
     /// Longest time of one statement in seconds; default 15. Then 503.
     pub statement_timeout_seconds: u64,
+    /// Whether `app_url` and `auth_url` lead to PgBouncer in transaction pooling; default no.
+    pub pgbouncer: bool,
 }
 
 impl Default for DatabaseSettings {
@@ -59,6 +61,7 @@ impl Default for DatabaseSettings {
             queue: pool.queue,
             queue_timeout_seconds: pool.queue_timeout_seconds,
             statement_timeout_seconds: pool.statement_timeout_seconds,
+            pgbouncer: pool.pgbouncer,
         }
     }
 }
@@ -116,6 +119,13 @@ impl DatabaseSettings {
         })
     }
 
+    /// The seal keys, as they are to be registered for these connections.
+    #[must_use]
+    pub fn seal_keys(&self, keys: Vec<SealKey>) -> Vec<SealKey> {
+        let registered = |key: SealKey| if self.pgbouncer { key.unbound() } else { key };
+        keys.into_iter().map(registered).collect()
+    }
+
     /// The pool for tenants' transactions.
     #[must_use]
     pub fn tenant_pool(&self) -> PoolSettings {
@@ -125,6 +135,7 @@ impl DatabaseSettings {
             queue_timeout_seconds: self.queue_timeout_seconds,
             statement_timeout_seconds: self.statement_timeout_seconds,
             application_name: "rowhouse-server".to_owned(),
+            pgbouncer: self.pgbouncer,
             ..PoolSettings::default()
         }
     }

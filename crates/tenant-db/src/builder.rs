@@ -62,6 +62,24 @@ impl TenantDbBuilder {
         self
     }
 
+    /// Between server and database stands PgBouncer, in transaction pooling: as
+    /// [`PoolSettings::pgbouncer`]. The key must have been registered as
+    /// [`unbound`](SealKey::unbound); else each context is refused.
+    ///
+    /// ```no_run
+    /// # fn example(admin: &mut tenant_db::diesel::PgConnection, key: tenant_db::SealKey) -> Result<(), tenant_db::Error> {
+    /// let key = key.unbound();
+    /// tenant_db::register_seal_key(admin, &key)?; // once, not through PgBouncer
+    /// let db = tenant_db::TenantDb::builder("postgresql://rowhouse_app@pgbouncer:6432/app", key)
+    ///     .pgbouncer()
+    ///     .connect()?;
+    /// # drop(db); Ok(()) }
+    /// ```
+    pub fn pgbouncer(mut self) -> Self {
+        self.settings.pgbouncer = true;
+        self
+    }
+
     /// Opens the pools, each with one connection to see that it works.
     ///
     /// # Errors

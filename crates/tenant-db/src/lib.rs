@@ -96,6 +96,11 @@
 //! your own by [`run_blocking`](TenantDb::run_blocking). What spans tenants, such as a queue, is a
 //! table of no tenant behind a [`ServiceDb`].
 //!
+//! **PgBouncer** in transaction pooling: [`TenantDbBuilder::pgbouncer`] (for a [`ServiceDb`],
+//! [`PoolSettings::pgbouncer`]), and a key that is registered as [`unbound`](SealKey::unbound). Each
+//! transaction then brings its settings along and takes from its backend what another one left.
+//! The roles of these pools are to be used by nothing else through the same PgBouncer.
+//!
 //! **A longer statement, a part that may fail.** [`TenantDb::with_statement_timeout`]; inside the
 //! closure `conn.transaction` is a savepoint.
 //!
@@ -126,8 +131,7 @@
 //! | this crate | safe | safe | yes |
 //!
 //! # What is not here
-//! Tables of yours, HTTP, sign-in; a pooler such as PgBouncer between server and database: seals are
-//! bound to a backend, and settings travel with the connection.
+//! Tables of yours, HTTP, sign-in.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -145,6 +149,7 @@ mod meters;
 mod migrations;
 #[cfg(doctest)]
 mod no_way_out;
+mod pgbouncer;
 mod pool;
 mod seal;
 mod service_db;

@@ -30,6 +30,11 @@ pub struct PoolSettings {
     pub application_name: String,
     /// `search_path` of every session; default `public`.
     pub search_path: String,
+    /// Whether PgBouncer in transaction pooling stands before the database; default no. Then no
+    /// statement is prepared under a name, and each transaction sets these settings for itself and
+    /// takes from its backend what another one left. The pool of the role must be this one's
+    /// alone: what others prepare on it is forgotten.
+    pub pgbouncer: bool,
 }
 
 impl Default for PoolSettings {
@@ -41,6 +46,7 @@ impl Default for PoolSettings {
             statement_timeout_seconds: 15,
             application_name: "rowhouse".to_owned(),
             search_path: "public".to_owned(),
+            pgbouncer: false,
         }
     }
 }
@@ -52,6 +58,7 @@ pub(crate) struct Pool {
     sessions: r2d2::Pool<SessionManager>,
     workers: Workers,
     connections: u32,
+    pgbouncer: bool,
     /// As metrics name it.
     name: &'static str,
 }
@@ -76,6 +83,7 @@ impl Pool {
             statement_timeout_seconds: settings.statement_timeout_seconds,
             application_name: settings.application_name.clone(),
             force_generic_plan: purpose == Purpose::Tenant,
+            pgbouncer: settings.pgbouncer,
         };
         let manager = SessionManager::new(url, purpose, &session_settings);
         manager.open()?;
@@ -101,6 +109,7 @@ impl Pool {
             sessions,
             workers,
             connections,
+            pgbouncer: settings.pgbouncer,
             name,
         })
     }
@@ -109,6 +118,10 @@ impl Pool {
     pub(crate) fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
+    }
+
+    pub(crate) fn is_behind_pgbouncer(&self) -> bool {
+        self.pgbouncer
     }
 
     pub(crate) fn count(&self, outcome: Outcome) {

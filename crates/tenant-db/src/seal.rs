@@ -1,7 +1,7 @@
 //! The seal: a server's signed request to the database to open one context, once.
 //!
 //! HMAC-SHA256 (RFC 2104) over `v1|kid|tenant|kind|actor|session|role|version|pid|iat|request|address`.
-//! It holds for ten seconds, for one backend, and only in the message that begins a transaction.
+//! It holds for ten seconds, for one backend (unless its key is unbound), and only in the message that begins a transaction.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -18,6 +18,7 @@ const BLOCK: usize = 64;
 pub struct SealKey {
     kid: String,
     secret: SecretSlice<u8>,
+    bound: bool,
 }
 
 /// Why a key cannot seal.
@@ -51,7 +52,24 @@ impl SealKey {
         Ok(Self {
             kid: kid.to_owned(),
             secret: secret.to_vec().into(),
+            bound: true,
         })
+    }
+
+    /// The same key, but [registered](crate::register_seal_key()) so that its seals hold on every
+    /// backend: behind PgBouncer nobody knows on which one a transaction will run. What is lost by
+    /// it: whoever came by a seal, and may begin transactions as the application's role, could
+    /// use it on another connection until it is ten seconds old. SQL that is injected into a
+    /// transaction can do neither.
+    #[must_use]
+    pub fn unbound(mut self) -> Self {
+        self.bound = false;
+        self
+    }
+
+    /// Whether a seal holds for one backend only.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound
     }
 
     /// The key's name, which stands in every seal.

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::error::{Error, lost};
 use crate::meters::Outcome;
+use crate::pgbouncer;
 use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
 use crate::session::{Purpose, Session};
 use crate::tenant_conn::depth;
@@ -57,7 +58,7 @@ impl ServiceDb {
     }
 
     /// Runs `statement` on a thread of this pool as a transaction by itself: one round trip, where
-    /// [`run`](Self::run) makes three. A statement that found its connection dead runs again on
+    /// [`run`](Self::run) makes three; behind PgBouncer it makes three as well. A statement that found its connection dead runs again on
     /// another one.
     ///
     /// # Errors
@@ -66,7 +67,14 @@ impl ServiceDb {
         &self,
         statement: impl Fn(&mut PgConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Error> {
-        answer(self.pool.submit(move |pool| single(pool, statement))).await
+        answer(self.pool.submit(move |pool| {
+            if pool.is_behind_pgbouncer() {
+                transaction(pool, |conn| Ok::<_, Error>(statement(conn)?))
+            } else {
+                single(pool, statement)
+            }
+        }))
+        .await
     }
 
     /// [`run`](Self::run) for commands: blocks the calling thread.
@@ -111,7 +119,14 @@ fn transaction<T, E: From<Error>>(
     work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
     let begin = |session: &mut Session| {
-        AnsiTransactionManager::begin_transaction(&mut session.conn).map_err(BeginError::Refused)
+        let begun = match &session.pooled {
+            None => AnsiTransactionManager::begin_transaction(&mut session.conn),
+            Some(settings) => {
+                let message = settings.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+                pgbouncer::begin(session, &message)
+            }
+        };
+        begun.map_err(BeginError::Refused)
     };
     let mut session = pool
         .begin(begin)

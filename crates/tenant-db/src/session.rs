@@ -1,21 +1,25 @@
 //! One connection to PostgreSQL, as r2d2 keeps it: who it is, when it was born, what it carries.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+use diesel::connection::{AnsiTransactionManager, CacheSize, TransactionManager as _};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Text};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::Error;
+use crate::pgbouncer::LocalSettings;
 use crate::sql_log;
 
 /// A connection with what its owner must know of it.
 pub(crate) struct Session {
     pub(crate) conn: PgConnection,
-    /// The backend's process id, to which seals are bound.
+    /// The backend's process id, to which seals are bound; 0 behind PgBouncer.
     pub(crate) pid: i32,
+    /// Behind PgBouncer: what each transaction sets for itself.
+    pub(crate) pooled: Option<Arc<LocalSettings>>,
     pub(crate) born: Instant,
     /// Not fit for another use: r2d2 drops it when it comes back.
     pub(crate) broken: bool,
@@ -29,6 +33,7 @@ pub(crate) struct Session {
 pub(crate) struct SessionManager {
     url: SecretString,
     purpose: Purpose,
+    pooled: Option<Arc<LocalSettings>>,
 }
 
 /// What a pool of sessions is for.
@@ -72,12 +77,12 @@ const WHO_AM_I: &str = "SELECT pg_backend_pid() AS pid, session_user::text AS ro
 
 /// What injected SQL could keep from every later connection by an `ALTER ROLE … SET` of its own
 /// role, which PostgreSQL refuses to none: answers, writes, or the connection itself.
-const PINNED: [&str; 5] = [
-    "row_security=on",
-    "transform_null_equals=off",
-    "default_transaction_read_only=off",
-    "lock_timeout=0",
-    "idle_session_timeout=0",
+const PINNED: [(&str, &str); 5] = [
+    ("row_security", "on"),
+    ("transform_null_equals", "off"),
+    ("default_transaction_read_only", "off"),
+    ("lock_timeout", "0"),
+    ("idle_session_timeout", "0"),
 ];
 
 impl SessionManager {
@@ -85,12 +90,18 @@ impl SessionManager {
         Self {
             url: settings.apply(url),
             purpose,
+            pooled: settings
+                .pgbouncer
+                .then(|| Arc::new(LocalSettings::new(settings.all()))),
         }
     }
 
     pub(crate) fn open(&self) -> Result<Session, Error> {
         let mut conn = PgConnection::establish(self.url.expose_secret())
             .map_err(|e| Error::Unavailable(Box::new(e)))?;
+        if self.pooled.is_some() {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
         let backend: Backend = diesel::sql_query(WHO_AM_I).get_result(&mut conn)?;
         if self.purpose == Purpose::Tenant {
             sql_log::attach(&mut conn);
@@ -118,7 +129,12 @@ impl SessionManager {
             }),
             _ => Ok(Session {
                 conn,
-                pid: backend.pid,
+                pid: if self.pooled.is_some() {
+                    0
+                } else {
+                    backend.pid
+                },
+                pooled: self.pooled.clone(),
                 born: Instant::now(),
                 broken: false,
                 tainted: false,
@@ -157,29 +173,48 @@ pub(crate) struct SessionSettings {
     pub(crate) application_name: String,
     /// Diesel binds LIMIT, which makes PostgreSQL plan anew each time unless told not to.
     pub(crate) force_generic_plan: bool,
+    /// Whether a startup packet reaches no backend.
+    pub(crate) pgbouncer: bool,
 }
 
 impl SessionSettings {
-    /// The URL with these settings appended; libpq takes the last of two like parameters.
-    fn apply(&self, url: &SecretString) -> SecretString {
-        let mut options = format!(
-            "-c search_path={} -c statement_timeout={}s -c idle_in_transaction_session_timeout={}s -c TimeZone=UTC",
-            escaped(&self.search_path),
-            self.statement_timeout_seconds,
-            self.statement_timeout_seconds.saturating_mul(2),
-        );
-        for pinned in PINNED {
-            options.push_str(" -c ");
-            options.push_str(pinned);
-        }
+    /// Each setting and its value.
+    fn all(&self) -> Vec<(&'static str, String)> {
+        let timeout = self.statement_timeout_seconds;
+        let mut all = vec![
+            ("statement_timeout", format!("{timeout}s")),
+            ("search_path", self.search_path.clone()),
+            (
+                "idle_in_transaction_session_timeout",
+                format!("{}s", timeout.saturating_mul(2)),
+            ),
+            ("TimeZone", "UTC".to_owned()),
+        ];
+        all.extend(PINNED.map(|(name, value)| (name, value.to_owned())));
         if self.force_generic_plan {
-            options.push_str(" -c plan_cache_mode=force_generic_plan");
+            all.push(("plan_cache_mode", "force_generic_plan".to_owned()));
         }
+        if self.pgbouncer {
+            all.push(("client_encoding", "UTF8".to_owned()));
+            all.push(("application_name", self.application_name.clone()));
+        }
+        all
+    }
+
+    /// The URL with these settings appended; libpq takes the last of two like parameters. PgBouncer
+    /// refuses `options`, or ignores it.
+    fn apply(&self, url: &SecretString) -> SecretString {
+        let options: Vec<String> = self
+            .all()
+            .iter()
+            .map(|(name, value)| format!("-c {name}={}", escaped(value)))
+            .collect();
+        let options = options.join(" ");
+        let options = (!self.pgbouncer).then_some(("options", options.as_str()));
         let url = url.expose_secret();
         let mut text = url.to_owned();
         let mut separator = if url.contains('?') { '&' } else { '?' };
-        for (key, value) in [
-            ("options", options.as_str()),
+        for (key, value) in options.into_iter().chain([
             ("client_encoding", "UTF8"),
             ("connect_timeout", "2"),
             // A server that vanished is noticed in half a minute, also while it owes an answer.
@@ -188,7 +223,7 @@ impl SessionSettings {
             ("keepalives_interval", "5"),
             ("keepalives_count", "3"),
             ("application_name", self.application_name.as_str()),
-        ] {
+        ]) {
             text.push(separator);
             text.push_str(key);
             text.push('=');

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use crate::context::Context;
 use crate::error::{Error, lost};
 use crate::meters::Outcome;
+use crate::pgbouncer;
 use crate::pool::{BeginError, Pool, PoolSettings, answer, answer_blocking, guarded};
 use crate::seal::SealKey;
 use crate::session::Session;
@@ -215,7 +216,8 @@ fn transaction<T, E: From<Error>>(
     let result = guarded(|| work(&mut conn));
     let (failed, untyped) = (conn.has_failed(), conn.untyped);
     let (depth, is_lost) = (conn.depth(), conn.is_lost());
-    session.tainted |= untyped;
+    // Behind PgBouncer the backend is not the session's: each end and each beginning cleans it.
+    session.tainted |= untyped && session.pooled.is_none();
     if depth == Some(1) && !failed && result.is_ok() {
         let committed = commit(&mut session, untyped);
         pool.count(outcome(&committed));
@@ -224,7 +226,7 @@ fn transaction<T, E: From<Error>>(
     }
     pool.count(Outcome::RolledBack);
     if depth == Some(1) {
-        rollback(&mut session);
+        rollback(&mut session, untyped);
     } else {
         // Somebody ended the transaction or left a savepoint open, or the connection is gone.
         session.broken = true;
@@ -269,32 +271,35 @@ fn enter(session: &mut Session, opening: &Opening) -> Result<(), BeginError> {
         let milliseconds = timeout.as_millis().clamp(1, 0x7fff_ffff);
         format!("SET LOCAL statement_timeout = {milliseconds}; ")
     });
-    let message =
-        format!("RESET ROLE; RESET ALL; {begin}; {timeout}SELECT tenancy.enter('{seal}')");
-    AnsiTransactionManager::begin_transaction_sql(&mut session.conn, &message).map_err(|e| {
-        // Diesel believes that none is open, but PostgreSQL has begun one.
-        if session.conn.batch_execute("ROLLBACK").is_err() {
-            session.broken = true;
+    let begin = match &session.pooled {
+        None => format!("RESET ROLE; RESET ALL; {begin}"),
+        // A default of the role could say otherwise.
+        Some(settings) if opening.access == Access::ReadWrite => {
+            settings.begin(&format!("{begin} READ WRITE"))
         }
-        match &e {
-            diesel::result::Error::DatabaseError(_, info)
-                if info.constraint_name() == Some("TN006") =>
-            {
-                BeginError::Tainted
-            }
-            _ => BeginError::Refused(e),
+        Some(settings) => settings.begin(begin),
+    };
+    let message = format!("{begin}; {timeout}SELECT tenancy.enter('{seal}')");
+    pgbouncer::begin(session, &message).map_err(|e| match &e {
+        diesel::result::Error::DatabaseError(_, info)
+            if info.constraint_name() == Some("TN006") =>
+        {
+            BeginError::Tainted
         }
+        _ => BeginError::Refused(e),
     })
 }
 
 /// The epilogue. After SQL that Diesel did not build, the context must still be there: COMMIT AND
-/// CHAIN, for one, leaves a transaction open but an empty slot.
+/// CHAIN, for one, leaves a transaction open but an empty slot. Behind PgBouncer such SQL must leave
+/// nothing on the backend, which is somebody else's from COMMIT on.
 fn commit(session: &mut Session, untyped: bool) -> Result<(), Error> {
-    if untyped
-        && let Err(e) = session
-            .conn
-            .batch_execute("SELECT tenancy.current_tenant()")
-    {
+    let forget = match session.pooled {
+        None => "",
+        Some(_) => pgbouncer::FORGET,
+    };
+    let check = format!("SELECT tenancy.current_tenant(); {forget}");
+    if untyped && let Err(e) = session.conn.batch_execute(&check) {
         session.broken = true;
         return Err(if lost(&e) {
             e.into()
@@ -313,8 +318,13 @@ fn commit(session: &mut Session, untyped: bool) -> Result<(), Error> {
     })
 }
 
-fn rollback(session: &mut Session) {
-    if AnsiTransactionManager::rollback_transaction(&mut session.conn).is_err() {
+fn rollback(session: &mut Session, untyped: bool) {
+    let ended = if untyped && session.pooled.is_some() {
+        session.conn.batch_execute(pgbouncer::ROLLBACK)
+    } else {
+        AnsiTransactionManager::rollback_transaction(&mut session.conn)
+    };
+    if ended.is_err() {
         session.broken = true;
     }
 }

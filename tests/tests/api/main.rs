@@ -37,6 +37,7 @@ mod my_tenants;
 mod oddities;
 mod password;
 mod password_reset;
+mod pgbouncer;
 mod project_changes;
 mod project_deletion;
 mod project_lists;

@@ -16,6 +16,7 @@ mod interleaved;
 mod losses;
 mod outage;
 mod own_cluster;
+mod pgbouncer;
 mod prologue;
 mod reads;
 mod roles;
