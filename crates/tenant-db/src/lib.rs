@@ -6,11 +6,20 @@
 //! one injected statement sets it anew. Here the context is signed by the server, checked by the
 //! database, and kept in a place that SQL on the application's connection cannot write.
 //!
+//! ```toml
+//! [dependencies]
+//! tenant-db = "0.1"
+//! # Its macros speak of a crate `diesel`, in the version that this crate has as `tenant_db::diesel`.
+//! diesel = { version = "~2.3.14", default-features = false, features = ["postgres", "uuid"] }
+//! diesel_migrations = { version = "~2.3.2", default-features = false, features = ["postgres"] }
+//! uuid = { version = "1", features = ["v7"] }
+//! ```
+//!
 //! ```no_run
-//! use tenant_db::diesel::prelude::*;
+//! use diesel::prelude::*;
 //! use tenant_db::{Actor, Context, Error, PoolSettings, Role, SealKey, TenantDb};
 //!
-//! tenant_db::diesel::table! {
+//! diesel::table! {
 //!     notes (tenant_id, id) { tenant_id -> Uuid, id -> Uuid, title -> Text }
 //! }
 //!
@@ -57,10 +66,21 @@
 //!
 //! The last line lets Diesel write its record of migrations.
 //!
-//! **An existing table.** Back up first. `ALTER TABLE notes OWNER TO rowhouse_owner`, add
-//! `tenant_id`, fill it, make it NOT NULL and first in the primary key, then `protect` it. From then
-//! on every other role of the database sees no row of it, unless it bypasses Row-Level Security:
-//! move readers to [`TenantDb`] first. [`verify`](verify::verify()) says what is still missing.
+//! **An existing table.** Back up first. Give it to `rowhouse_owner`, add `tenant_id`, fill it, make it
+//! NOT NULL and first in the primary key, then `protect` it. From then on every other role of the
+//! database sees no row of it, unless it bypasses Row-Level Security: move readers to [`TenantDb`]
+//! first. [`verify`](verify::verify()) says what is still missing.
+//!
+//! ```sql
+//! ALTER TABLE letters OWNER TO rowhouse_owner;
+//! ALTER TABLE letters ADD tenant_id uuid;
+//! UPDATE letters SET tenant_id = companies.tenant_id FROM companies WHERE companies.id = letters.company_id;
+//! ALTER TABLE letters ALTER tenant_id SET NOT NULL,
+//!     DROP CONSTRAINT letters_pkey, ADD PRIMARY KEY (tenant_id, id);
+//! SET LOCAL ROLE rowhouse_owner;
+//! SELECT tenancy.protect('letters', write_role => 'member');
+//! SET LOCAL ROLE NONE;
+//! ```
 //!
 //! **Who may enter.** As shipped, `tenancy.authorize` believes every valid seal. Replace it to look
 //! at memberships, and declare its digest with [`Catalog::function`](verify::Catalog::function):
@@ -85,9 +105,11 @@
 //! [`run`](TenantDb::run) in the handler. Queries run on threads of the pool, so a handler never
 //! blocks the executor:
 //!
-//! ```text
+//! ```ignore
 //! async fn titles(State(db): State<TenantDb>, caller: Caller) -> Result<Json<Vec<String>>, AppError> {
-//!     let work = |conn: &mut TenantConn<'_>| Ok::<_, AppError>(notes::table.select(notes::title).load(conn)?);
+//!     let work = |conn: &mut TenantConn<'_>| {
+//!         Ok::<_, AppError>(notes::table.select(notes::title).load(conn)?)
+//!     };
 //!     Ok(Json(db.read(caller.context, work).await?))
 //! }
 //! ```
@@ -95,6 +117,13 @@
 //! **A background worker.** The same with [`Actor::Job`], one transaction a tenant; from a thread of
 //! your own by [`run_blocking`](TenantDb::run_blocking). What spans tenants, such as a queue, is a
 //! table of no tenant behind a [`ServiceDb`].
+//!
+//! ```ignore
+//! pub fn count(db: &TenantDb, tenant: Uuid, job: Uuid) -> Result<i64, Error> {
+//!     let context = Context::new(tenant, Actor::Job { id: job }).with_role(Role::Owner, 0);
+//!     db.run_blocking(context, |conn| Ok(notes::table.count().get_result(conn)?))
+//! }
+//! ```
 //!
 //! **PgBouncer** in transaction pooling: [`TenantDbBuilder::pgbouncer`] (for a [`ServiceDb`],
 //! [`PoolSettings::pgbouncer`]), and a key that is registered as [`unbound`](SealKey::unbound). Each

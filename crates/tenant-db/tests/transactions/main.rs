@@ -19,6 +19,7 @@ mod own_cluster;
 mod pgbouncer;
 mod prologue;
 mod reads;
+mod recipes;
 mod roles;
 mod round_trips;
 mod service;
