@@ -130,6 +130,13 @@
 //! transaction then brings its settings along and takes from its backend what another one left.
 //! The roles of these pools are to be used by nothing else through the same PgBouncer.
 //!
+//! **Statistics.** `EXPLAIN` shows what the planner knows of *all* tenants' values: `protect(…,
+//! blind_statistics => true)` keeps it from knowing, declared by
+//! [`TenantTable::blind_statistics`](verify::TenantTable::blind_statistics). Plans are then made by
+//! rules of thumb: for tables that are read by their keys that is enough. The first `ANALYZE` comes
+//! in another transaction than `protect`, which takes columns that views, generated columns or
+//! triggers name only while the table was never analyzed.
+//!
 //! **A longer statement, a part that may fail.** [`TenantDb::with_statement_timeout`]; inside the
 //! closure `conn.transaction` is a savepoint.
 //!
@@ -149,7 +156,8 @@
 //! A query without a filter, the wrong tenant's id, SQL that somebody injected into a tenant's
 //! transaction: none of them reads or writes a row of another tenant. Not covered: code in the
 //! server's process, which holds the seal key; superusers, the host and backups; a database whose
-//! `verify` is not clean; how many rows a table has in all, and other hints of the planner.
+//! `verify` is not clean; how many rows a table has in all, and of tables without blinded statistics
+//! what `EXPLAIN` tells of all tenants' values.
 //!
 //! | | a forgotten filter | injected SQL | one schema, one pool |
 //! |---|---|---|---|

@@ -56,6 +56,7 @@ mod report;
 mod roles;
 mod schemas;
 mod settings;
+mod statistics;
 mod tenant_table;
 mod triggers;
 
@@ -91,6 +92,7 @@ pub fn verify(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Erro
         triggers::check(conn, catalog, &mut report)?;
         foreign_keys::check(conn, catalog, &mut report)?;
         indexes::check(conn, catalog, &mut report)?;
+        statistics::check(conn, catalog, &mut report)?;
         grants::check(conn, catalog, &mut report)?;
         default_privileges::check(conn, catalog, &mut report)?;
         builtins::check(conn, &mut report)?;

@@ -175,7 +175,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     ),
     (
         "protect for the application",
-        "GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name) TO rowhouse_app",
+        "GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean) TO rowhouse_app",
         &["grant_excess"],
     ),
     (

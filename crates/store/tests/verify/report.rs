@@ -31,6 +31,8 @@ fn every_code_is_provoked_and_every_provoked_code_is_listed() {
     let provoked: BTreeSet<&str> = breakages()
         .flat_map(|(_, _, codes)| *codes)
         .copied()
+        // No table of ours is declared blind: a test of tenant-db has one that is.
+        .chain(["statistics_kept"])
         .collect();
     let listed: BTreeSet<&str> = CODES.iter().map(|(code, _)| *code).collect();
     assert_eq!(provoked, listed);

@@ -187,6 +187,39 @@ BEGIN
 END
 $$;
 
+-- Keeps what ANALYZE finds in a table out of the planner's statistics, which
+-- EXPLAIN shows of all tenants at once, and forgets what it found before.
+CREATE FUNCTION tenancy.blind_statistics(target regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wanted text;
+BEGIN
+    SELECT string_agg(format('%I.%I', n.nspname, e.stxname), ', ') INTO wanted
+    FROM pg_statistic_ext e JOIN pg_namespace n ON n.oid = e.stxnamespace WHERE e.stxrelid = target;
+    IF wanted IS NOT NULL THEN
+        RAISE EXCEPTION 'protect: % has extended statistics, which tell of all tenants: drop %', target, wanted;
+    END IF;
+    -- A column that is given the type that it has forgets its statistics, and
+    -- indexes on it theirs; no row is written. Never analyzed, it has none.
+    SELECT string_agg(concat(
+        CASE WHEN c.reltuples <> -1 THEN format('ALTER COLUMN %I TYPE %s%s, ', a.attname,
+            format_type(a.atttypid, a.atttypmod),
+            (SELECT format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_collation l
+                JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation)) END,
+        format('ALTER COLUMN %I SET STATISTICS 0', a.attname)), ', ' ORDER BY a.attnum) INTO wanted
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped;
+    EXECUTE format('ALTER TABLE %s %s', target, wanted);
+    FOR wanted IN
+        SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS 0', i.indexrelid::regclass, a.attnum)
+        FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indexrelid
+        WHERE i.indrelid = target AND i.indkey[a.attnum - 1] = 0
+    LOOP
+        EXECUTE wanted;
+    END LOOP;
+END
+$$;
+
 -- Makes a table a tenant table. Idempotent: after ADD COLUMN, call it again.
 --   write_role      least role that may write
 --   door            a role whose functions serve without a context; it is
@@ -195,6 +228,8 @@ $$;
 --   commands        what the application may do
 --   update_columns  the columns that it may change; NULL: all but tenant_column
 --   app_role        the role that TenantDb logs in as
+--   blind_statistics  whether the planner is to know nothing of its values:
+--                   no EXPLAIN tells of neighbours, but plans get worse
 CREATE FUNCTION tenancy.protect(
     target         regclass,
     write_role     text DEFAULT 'member',
@@ -202,7 +237,8 @@ CREATE FUNCTION tenancy.protect(
     tenant_column  name DEFAULT 'tenant_id',
     commands       text[] DEFAULT '{select,insert,update,delete}',
     update_columns name[] DEFAULT NULL,
-    app_role       name DEFAULT 'rowhouse_app'
+    app_role       name DEFAULT 'rowhouse_app',
+    blind_statistics boolean DEFAULT false
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- A row that was locked is checked anew, and then PostgreSQL evaluates
@@ -232,6 +268,9 @@ BEGIN
     FOR policy IN SELECT polname FROM pg_policy WHERE polrelid = target AND polname LIKE 'tenancy\_%' LOOP
         EXECUTE format('DROP POLICY %I ON %s', policy, target);
     END LOOP;
+    IF blind_statistics THEN
+        PERFORM tenancy.blind_statistics(target);
+    END IF;
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', target);
     EXECUTE format('REVOKE ALL ON %s FROM PUBLIC, %I', target, app_role);
@@ -282,7 +321,8 @@ GRANT EXECUTE ON FUNCTION
     tenancy.current_role_name(), tenancy.current_role_version(), tenancy.current_request_id(),
     tenancy.current_address(), tenancy.role_rank(text), tenancy.allows(text), tenancy.guard_write()
     TO rowhouse_owner, rowhouse_app;
-GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name) TO rowhouse_owner;
+GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean),
+    tenancy.blind_statistics(regclass) TO rowhouse_owner;
 
 SET LOCAL ROLE NONE;
 

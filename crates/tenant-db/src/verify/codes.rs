@@ -68,6 +68,10 @@ pub const CODES: &[(&str, &str)] = &[
         "an index of a tenant table does not begin with the tenant column",
     ),
     (
+        "statistics_kept",
+        "the planner keeps statistics of a table that is declared without",
+    ),
+    (
         "inheritance",
         "a table is a partition, a child or a parent of another",
     ),

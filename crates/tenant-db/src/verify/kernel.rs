@@ -39,7 +39,7 @@ pub(super) fn catalog() -> Catalog {
     functions().into_iter().fold(catalog, Catalog::function)
 }
 
-fn functions() -> [Function; 18] {
+fn functions() -> [Function; 19] {
     [
         Function::invoker(
             "tenancy.refuse(text,text)",
@@ -139,9 +139,15 @@ fn functions() -> [Function; 18] {
         )
         .callers(&[OWNER, APP]),
         Function::invoker(
-            "tenancy.protect(regclass,text,name,name,text[],name[],name)",
+            "tenancy.blind_statistics(regclass)",
             TENANCY,
-            "6fde691f1b13c6ae5384aa5b303a3e3427964596cd1788373c1de04e361c94e8",
+            "a3f89eb46ecc9c8b7b7578286147bed10183b1ecc4dcf7b29b6dfd5d70037ec1",
+        )
+        .callers(&[OWNER]),
+        Function::invoker(
+            "tenancy.protect(regclass,text,name,name,text[],name[],name,boolean)",
+            TENANCY,
+            "a1c3511950b2b04961e51b8ef0cce88569c4def07e1ac44d091d1b39ae4071eb",
         )
         .callers(&[OWNER]),
     ]

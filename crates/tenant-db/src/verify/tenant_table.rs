@@ -20,6 +20,7 @@ pub struct TenantTable {
     pub(super) spanning_indexes: Vec<String>,
     pub(super) global_references: Vec<String>,
     pub(super) grants: Vec<(String, String)>,
+    pub(super) blind_statistics: bool,
 }
 
 impl TenantTable {
@@ -36,6 +37,7 @@ impl TenantTable {
             spanning_indexes: Vec::new(),
             global_references: Vec::new(),
             grants: Vec::new(),
+            blind_statistics: false,
         }
     }
 
@@ -97,6 +99,13 @@ impl TenantTable {
         self
     }
 
+    /// No statistics of its values are kept, which `EXPLAIN` would show of all tenants at once.
+    #[must_use]
+    pub fn blind_statistics(mut self) -> Self {
+        self.blind_statistics = true;
+        self
+    }
+
     /// The call that makes all of it as it should be.
     pub(super) fn protect(&self) -> String {
         let mut call = format!(
@@ -116,6 +125,9 @@ impl TenantTable {
         call.push_str(&format!(", commands => '{{{}}}'", self.commands.join(",")));
         if let Some(columns) = &self.update_columns {
             call.push_str(&format!(", update_columns => '{{{}}}'", columns.join(",")));
+        }
+        if self.blind_statistics {
+            call.push_str(", blind_statistics => true");
         }
         call.push_str(");");
         call

@@ -23,6 +23,8 @@ mod recipes;
 mod roles;
 mod round_trips;
 mod service;
+mod standby;
+mod statistics;
 mod swallowed;
 mod taint;
 mod threads;

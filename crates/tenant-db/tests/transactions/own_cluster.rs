@@ -1,6 +1,8 @@
 //! A PostgreSQL of the test's own, durable, with a table of an embedder: for tests that stop it,
 //! or that make roles, which belong to a whole cluster. Only what tenant-db offers is used here.
 
+use std::path::Path;
+
 use diesel_migrations::MigrationHarness as _;
 use embedded_postgres::{Cluster, Options, Programs};
 use nix::sys::signal::{Signal, kill};
@@ -82,6 +84,10 @@ impl OwnCluster {
 
     pub(crate) fn url(&self, role: &str) -> SecretString {
         self.cluster().url_for(role, None, "postgres").into()
+    }
+
+    pub(crate) fn socket_dir(&self) -> &Path {
+        self.cluster().socket_dir()
     }
 
     pub(crate) fn superuser(&self) -> PgConnection {
