@@ -68,10 +68,6 @@ pub const CODES: &[(&str, &str)] = &[
         "an index of a tenant table does not begin with the tenant column",
     ),
     (
-        "statistics_kept",
-        "the planner keeps statistics of a table that is declared without",
-    ),
-    (
         "inheritance",
         "a table is a partition, a child or a parent of another",
     ),
@@ -120,6 +116,10 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "setting",
         "a parameter has a value that the isolation cannot live with",
+    ),
+    (
+        "statistics_kept",
+        "the planner keeps statistics of a table that is declared without",
     ),
     ("table_missing", "a declared table is not there"),
     ("table_unknown", "a table is not declared"),
