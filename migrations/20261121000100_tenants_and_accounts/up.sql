@@ -60,7 +60,7 @@ SET LOCAL ROLE rowhouse_tenancy;
 -- who is calling.
 GRANT USAGE ON SCHEMA tenancy TO rowhouse_directory;
 GRANT EXECUTE ON FUNCTION
-    tenancy.refuse(text, text), tenancy.no_context(), tenancy.slot(), tenancy.current_tenant(),
+    tenancy.refuse(text, text), tenancy.no_context(), tenancy.slot(), tenancy.has_context(), tenancy.current_tenant(),
     tenancy.current_kind(), tenancy.current_actor(), tenancy.current_session(), tenancy.current_role_name(),
     tenancy.role_rank(text), tenancy.allows(text), tenancy.guard_write()
     TO rowhouse_directory;

@@ -36,7 +36,7 @@ SELECT tenancy.protect('memberships', write_role => 'admin', door => 'rowhouse_d
 CREATE FUNCTION memberships_role_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF current_setting('backtrace_functions') <> '' AND current_user <> 'rowhouse_directory'
+    IF tenancy.has_context() AND current_user <> 'rowhouse_directory'
         AND NOT (tenancy.allows(OLD.role) AND tenancy.allows(NEW.role))
     THEN
         PERFORM tenancy.refuse('TN008', 'nobody changes a role above their own');

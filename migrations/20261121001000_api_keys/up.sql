@@ -37,7 +37,7 @@ SELECT tenancy.protect('api_keys', write_role => 'admin', door => 'rowhouse_dire
 CREATE FUNCTION api_keys_made() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF current_setting('backtrace_functions') <> '' THEN
+    IF tenancy.has_context() THEN
         IF NOT tenancy.allows(NEW.role) THEN
             PERFORM tenancy.refuse('TN008', 'nobody makes a key for a role above their own');
         END IF;

@@ -57,7 +57,7 @@ SET LOCAL ROLE rowhouse_directory;
 CREATE FUNCTION directory.acting_member() RETURNS uuid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF current_setting('backtrace_functions') = '' THEN
+    IF NOT tenancy.has_context() THEN
         RETURN NULL;
     END IF;
     RETURN CASE tenancy.current_kind()
@@ -79,7 +79,7 @@ CREATE FUNCTION directory.keep_resource_version() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF current_setting('backtrace_functions') <> '' THEN
+        IF tenancy.has_context() THEN
             NEW.created_by := coalesce(directory.acting_member(), NEW.created_by);
             NEW.version := 1;
         END IF;

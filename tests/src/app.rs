@@ -95,6 +95,14 @@ impl TestApp {
         Self::serve(Arc::new(Database::fresh()), &Setup::default(), change)
     }
 
+    /// As [`start`](Self::start), on a database that no superuser made.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_managed() -> Self {
+        Self::serve(Arc::new(Database::managed()), &Setup::default(), |_, _| ())
+    }
+
     /// Another server on the same database.
     ///
     /// # Panics

@@ -1,12 +1,13 @@
 //! A migrated database of one test's own.
 
+use std::env;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 
 use diesel::connection::Connection as _;
 use diesel::pg::PgConnection;
-use embedded_postgres::testing::TestDatabase;
+use embedded_postgres::testing::{Owner, TestDatabase};
 use secrecy::SecretString;
 use tenant_db::SealKey;
 
@@ -23,14 +24,35 @@ pub fn seal_key() -> SealKey {
 }
 
 impl Database {
-    /// A fresh one.
+    /// A fresh one that a superuser made; with `ROWHOUSE_TEST_LEVEL=managed` every test is given
+    /// what [`Database::managed`] makes.
     ///
     /// # Panics
     /// When PostgreSQL cannot be started: it has to be installed.
     #[must_use]
     pub fn fresh() -> Self {
+        let managed = env::var("ROWHOUSE_TEST_LEVEL").is_ok_and(|level| level == "managed");
+        Self::made_by(if managed {
+            Owner::Managed
+        } else {
+            Owner::Superuser
+        })
+    }
+
+    /// A fresh one that a role with CREATEROLE made, on a cluster where no superuser did anything
+    /// for it: level managed.
+    ///
+    /// # Panics
+    /// When PostgreSQL cannot be started: it has to be installed.
+    #[must_use]
+    pub fn managed() -> Self {
+        Self::made_by(Owner::Managed)
+    }
+
+    fn made_by(owner: Owner) -> Self {
         let fingerprint = fingerprint();
         let database = TestDatabase::create(
+            owner,
             "rowhouse",
             &fingerprint,
             |url| {
@@ -56,6 +78,12 @@ impl Database {
     #[must_use]
     pub fn superuser(&self) -> PgConnection {
         PgConnection::establish(&self.database.url()).unwrap()
+    }
+
+    /// The role that made it: at level managed no superuser.
+    #[must_use]
+    pub fn owner(&self) -> &'static str {
+        self.database.owner().name()
     }
 
     /// A connection as this role, without any context.

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use store::OwnerDb;
 use store::access::Asked;
+use tenant_db::Level;
 
 use crate::database::Database;
 
@@ -33,7 +34,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes roles and rights, runs all pending migrations, registers the seal keys.
+    /// Makes roles and rights, at the level that DATABASE_URL's role can reach, runs all pending migrations, registers the seal keys.
     Up,
     /// Reverts the newest migration.
     Down,
@@ -43,7 +44,8 @@ enum Command {
     Status,
     /// Roles, schemas and rights without a migration.
     Bootstrap {
-        /// Writes the SQL instead, for a database administrator to read and run.
+        /// Writes the SQL instead, for a database administrator to read and run. It is the same for
+        /// each level: it asks who runs it.
         #[arg(long)]
         print: bool,
     },
@@ -114,6 +116,7 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Status => status(&mut owner),
         Command::Bootstrap { .. } => {
             owner.bootstrap(&database.passwords)?;
+            println!("level {}", owner.level()?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { policies: true, .. } => {
@@ -125,6 +128,9 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             tables,
             ..
         } => {
+            if owner.level()? == Level::Managed {
+                return Err("verify --mutate knows the guards of level full only".into());
+            }
             let code = verify(&mut owner, false)?;
             if code == ExitCode::SUCCESS {
                 mutate::mutate(&database.url, tables)
@@ -154,6 +160,7 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
 
 fn up(owner: &mut OwnerDb, database: &Database) -> Result<ExitCode, Box<dyn Error>> {
     let ran = owner.up(&database.passwords, &database.seal_keys)?;
+    println!("level {}", owner.level()?);
     for migration in &ran {
         println!("up    {migration}");
     }
@@ -212,6 +219,9 @@ fn verify(owner: &mut OwnerDb, json: bool) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn explain_access(owner: &mut OwnerDb, asked: &Asked) -> Result<ExitCode, Box<dyn Error>> {
+    if owner.reach()? == Level::Managed {
+        return Err("explain-access needs a superuser: policies bind every other role".into());
+    }
     let access = owner.explain_access(asked)?;
     if access.is_unknown() {
         return Err(access.to_string().into());

@@ -20,8 +20,43 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// A database of one test; dropped with this value, whoever is still connected.
 #[derive(Debug)]
 pub struct TestDatabase {
+    owner: Owner,
     cluster: Option<Cluster>,
     name: String,
+}
+
+/// Who makes a test's database. Roles are of a cluster, so each has one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The cluster's superuser.
+    Superuser,
+    /// The role of [`Owner::name`], who is no superuser and may make roles and databases: what a managed
+    /// service hands out.
+    Managed,
+}
+
+impl Owner {
+    /// The role that owns the databases.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Superuser => "postgres",
+            Self::Managed => "cloud_admin",
+        }
+    }
+
+    fn home(self) -> PathBuf {
+        let suffix = match self {
+            Self::Superuser => "",
+            Self::Managed => "-managed",
+        };
+        // One per OS user, in the system's folder for temporary files: `postgres` must be able to reach it when
+        // root runs the tests.
+        std::env::temp_dir().join(format!(
+            "rowhouse-test-cluster-{}{suffix}",
+            nix::unistd::getuid()
+        ))
+    }
 }
 
 #[derive(QueryableByName)]
@@ -32,35 +67,40 @@ struct Name {
 
 impl TestDatabase {
     /// A fresh copy of the template `label`, which is made first where no process has made it yet: `prepare` gets
-    /// the superuser's URL of an empty database. `fingerprint` tells versions of the template apart: a hash of all
+    /// the owner's URL of an empty database. `fingerprint` tells versions of the template apart: a hash of all
     /// that `prepare` depends on. `finish` runs on the copy, for what `CREATE DATABASE … TEMPLATE` does not carry.
     ///
     /// # Errors
     /// When PostgreSQL cannot be found or started, or when `prepare` or `finish` fails.
     pub fn create(
+        owner: Owner,
         label: &str,
         fingerprint: &str,
         prepare: impl FnOnce(&str) -> Result<(), Failure>,
         finish: impl FnOnce(&str) -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let home = cluster_home();
+        let home = owner.home();
         let cluster = start(&home)?;
         let mut admin = PgConnection::establish(&cluster.url("postgres"))?;
         let template = format!("template_{label}_{fingerprint}");
-        ensure_template(&home, &cluster, &mut admin, &template, prepare)?;
+        ensure_template(&home, owner, &cluster, &mut admin, &template, prepare)?;
         let name = format!(
             "test_{}_{}",
             process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
-        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
+        let role = owner.name();
+        admin.batch_execute(&format!(
+            "CREATE DATABASE {name} TEMPLATE {template} OWNER {role}"
+        ))?;
         let database = Self {
+            owner,
             cluster: Some(cluster),
             name,
         };
-        finish(&database.url())?;
+        finish(&database.url_for(role))?;
         Ok(database)
     }
 
@@ -77,6 +117,12 @@ impl TestDatabase {
             .as_ref()
             .map(|cluster| cluster.url_for(role, None, &self.name))
             .unwrap_or_default()
+    }
+
+    /// Who made it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// The database's name.
@@ -120,18 +166,15 @@ pub fn give(path: &Path) -> Result<(), Failure> {
     Ok(Account::find()?.own(&File::open(path)?, path)?)
 }
 
-/// Stops the cluster that the tests share; none is no error.
+/// Stops the clusters that the tests share; none is no error.
 ///
 /// # Errors
 /// When PostgreSQL does not stop.
 pub fn stop_shared_cluster() -> Result<(), Failure> {
-    Ok(Cluster::stop_running(&cluster_home(), &Programs::find()?)?)
-}
-
-/// One per OS user, in the system's folder for temporary files: `postgres` must be able to reach it when root runs
-/// the tests.
-fn cluster_home() -> PathBuf {
-    std::env::temp_dir().join(format!("rowhouse-test-cluster-{}", nix::unistd::getuid()))
+    for owner in [Owner::Superuser, Owner::Managed] {
+        Cluster::stop_running(&owner.home(), &Programs::find()?)?;
+    }
+    Ok(())
 }
 
 fn start(home: &Path) -> Result<Cluster, Failure> {
@@ -158,6 +201,7 @@ fn start(home: &Path) -> Result<Cluster, Failure> {
 
 fn ensure_template(
     home: &Path,
+    owner: Owner,
     cluster: &Cluster,
     admin: &mut PgConnection,
     template: &str,
@@ -183,8 +227,14 @@ fn ensure_template(
     }
     let draft = format!("{template}_draft");
     admin.batch_execute(&format!("DROP DATABASE IF EXISTS {draft} WITH (FORCE)"))?;
-    admin.batch_execute(&format!("CREATE DATABASE {draft}"))?;
-    prepare(&cluster.url(&draft))?;
+    let role = owner.name();
+    if owner == Owner::Managed {
+        admin.batch_execute(&format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN CREATEROLE CREATEDB; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        ))?;
+    }
+    admin.batch_execute(&format!("CREATE DATABASE {draft} OWNER {role}"))?;
+    prepare(&cluster.url_for(role, None, &draft))?;
     admin.batch_execute(&format!("ALTER DATABASE {draft} RENAME TO {template}"))?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use secrecy::{ExposeSecret as _, SecretString};
-use tenant_db::SealKey;
+use tenant_db::{Level, SealKey};
 
 use crate::error::Error;
 use crate::migrations;
@@ -27,8 +27,8 @@ pub struct Passwords {
     pub ops: SecretString,
 }
 
-/// All of the bootstrap as SQL, for a database administrator to read and run. Passwords are not
-/// in it.
+/// All of the bootstrap as SQL, for a database administrator to read and run. It asks who runs
+/// it, and comes to the [`Level`] that is within their reach. Passwords are not in it.
 #[must_use]
 pub fn sql() -> String {
     [
@@ -40,16 +40,24 @@ pub fn sql() -> String {
     .join("\n")
 }
 
-/// Makes roles, schemas and rights; idempotent, and one at a time in the whole cluster.
+/// Makes roles, schemas and rights; idempotent, and one at a time in the whole cluster, or in the
+/// database where there is no superuser.
 ///
 /// # Errors
-/// [`Error::Database`]; a role that is no superuser is refused by PostgreSQL.
+/// [`Error::Database`]; PostgreSQL refuses a role that is neither a superuser nor the owner of the
+/// database with CREATEROLE.
 pub fn bootstrap(conn: &mut PgConnection, passwords: Option<&Passwords>) -> Result<(), Error> {
     conn.transaction(|conn| {
-        // Roles are cluster-wide, and so is this lock; logins only read the table.
-        conn.batch_execute("LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE")?;
+        let level = Level::of_role(conn)?;
+        conn.batch_execute(match level {
+            // Roles are cluster-wide, and so is this lock; logins only read the table.
+            Level::Full => "LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE",
+            _ => "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rowhouse bootstrap', 0))",
+        })?;
         conn.batch_execute(&sql())?;
         if let Some(passwords) = passwords {
+            // Two at once, of two databases, would fail. This waits for the other, in the whole cluster.
+            conn.batch_execute("COMMENT ON ROLE rowhouse_app IS 'logs in for the rows of tenants'")?;
             set_password(conn, "rowhouse_app", &passwords.app)?;
             set_password(conn, "rowhouse_auth", &passwords.auth)?;
             set_password(conn, "rowhouse_ops", &passwords.ops)?;

@@ -5,14 +5,14 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use secrecy::{ExposeSecret as _, SecretString};
-use tenant_db::{SealKey, verify};
+use tenant_db::{Level, SealKey, verify};
 
 use crate::access::{self, Access, Asked};
 use crate::bootstrap::{self, Passwords};
 use crate::error::Error;
 use crate::{catalog, demo, migrations};
 
-/// A superuser's connection.
+/// The connection of a superuser; or, on a managed service, of the database's owner.
 pub struct OwnerDb {
     conn: PgConnection,
 }
@@ -50,6 +50,25 @@ impl OwnerDb {
                 .execute(&mut self.conn)?;
         }
         Ok(())
+    }
+
+    /// At which level this database is, or would be when this role bootstraps it.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn level(&mut self) -> Result<Level, Error> {
+        Ok(match Level::of_database(&mut self.conn)? {
+            Some(level) => level,
+            None => Level::of_role(&mut self.conn)?,
+        })
+    }
+
+    /// Which level this role could make: whether policies bind it.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn reach(&mut self) -> Result<Level, Error> {
+        Ok(Level::of_role(&mut self.conn)?)
     }
 
     /// Roles, schemas and rights, without a migration.

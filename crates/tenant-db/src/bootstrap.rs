@@ -8,12 +8,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Binary, Bool};
 
 use crate::error::Error;
+use crate::level::Level;
 use crate::seal::SealKey;
 
-/// The SQL that makes the cluster's roles. A superuser runs it once a cluster.
+/// The SQL that makes the cluster's roles. A superuser runs it once a cluster; or, where there is
+/// none, a role with CREATEROLE that owns the database: it asks who runs it, see [`Level`].
 pub const CLUSTER_SQL: &str = include_str!("bootstrap/cluster.sql");
 
-/// The SQL that prepares one database. A superuser runs it once a database, and again after
+/// The SQL that prepares one database. The same role runs it once a database, and again after
 /// `CREATE DATABASE … TEMPLATE`, which does not carry rights on the database itself. Its second
 /// half takes from PUBLIC what [`harden`](crate::harden()) takes.
 pub const DATABASE_SQL: &str = concat!(
@@ -28,12 +30,16 @@ pub(crate) const INSTALL_SQL: &str = include_str!("bootstrap/install.sql");
 /// Runs [`CLUSTER_SQL`] and [`DATABASE_SQL`]: for a database that is this service's alone. Beside
 /// others' tables, [`install`](crate::install()) and [`harden`](crate::harden()) do it in steps.
 ///
+/// Answers to which level.
+///
 /// # Errors
-/// What the database answers; a role that is no superuser is refused by it.
-pub fn bootstrap(conn: &mut PgConnection) -> Result<(), Error> {
+/// What the database answers; it refuses a role that is neither a superuser nor the owner of the
+/// database with CREATEROLE.
+pub fn bootstrap(conn: &mut PgConnection) -> Result<Level, Error> {
+    let level = Level::of_role(conn)?;
     conn.batch_execute(CLUSTER_SQL)?;
     conn.batch_execute(DATABASE_SQL)?;
-    Ok(())
+    Ok(level)
 }
 
 /// Makes a seal key known to the database, for users, keys and jobs: its seals hold for one backend,

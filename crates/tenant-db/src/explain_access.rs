@@ -69,8 +69,8 @@ impl fmt::Display for AccessAnswer {
 /// Asks the policies of the table for this row, as the application would in this context.
 ///
 /// # Errors
-/// What the database answers, also when the role of `conn` cannot see past the policies, or may not write
-/// the context's slot.
+/// What the database answers, also when the role of `conn` cannot see past the policies, or may not become
+/// `rowhouse_tenancy`, which writes the context.
 pub fn explain_access(
     conn: &mut PgConnection,
     question: &AccessQuestion<'_>,
@@ -114,7 +114,8 @@ fn ask(conn: &mut PgConnection, question: &AccessQuestion<'_>) -> QueryResult<Ac
         Uuid::nil().simple(),
         question.role
     );
-    diesel::sql_query("SELECT set_config('backtrace_functions', $1, true)")
+    conn.batch_execute("SET LOCAL ROLE rowhouse_tenancy")?;
+    diesel::sql_query("SELECT tenancy.fill_slot($1)")
         .bind::<Text, _>(slot)
         .execute(conn)?;
     conn.batch_execute("SET LOCAL ROLE rowhouse_app")?;

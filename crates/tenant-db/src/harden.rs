@@ -23,7 +23,7 @@ struct Statement {
     sql: String,
 }
 
-/// What PUBLIC has in this database and should not have where tenants share it: temporary tables,
+/// What PUBLIC has in this database, the role of `conn` can take, and PUBLIC should not have where tenants share it: temporary tables,
 /// which shadow real ones; functions and `DO` blocks; built-in functions that show or end other
 /// sessions, or reach large objects. Reads the catalogs only; [`Hardening::apply`] changes them.
 ///
@@ -79,7 +79,8 @@ impl fmt::Display for Hardening {
     }
 }
 
-/// Only what PUBLIC has now. `bootstrap/harden.sql` takes the same; a test holds the two together.
+/// Only what PUBLIC has now, and whoever asks can take: at [`Level::Managed`](crate::Level) nobody
+/// can take what is PostgreSQL's own. `bootstrap/harden.sql` takes the same; a test holds the two together.
 const PLAN: &str = "
 SELECT 1 AS part, format('REVOKE %s ON DATABASE %I FROM PUBLIC', a.privilege_type, d.datname) AS sql
 FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -91,9 +92,9 @@ WHERE n.nspname = 'public' AND a.grantee = 0 AND a.privilege_type = 'CREATE'
 UNION ALL
 SELECT 3, format('REVOKE USAGE ON LANGUAGE %I FROM PUBLIC', l.lanname)
 FROM pg_language l CROSS JOIN LATERAL aclexplode(coalesce(l.lanacl, acldefault('l', l.lanowner))) a
-WHERE l.lanname IN ('plpgsql', 'sql') AND a.grantee = 0
+WHERE l.lanname IN ('plpgsql', 'sql') AND a.grantee = 0 AND pg_has_role(l.lanowner, 'USAGE')
 UNION ALL
 SELECT 4, format('REVOKE EXECUTE ON FUNCTION pg_catalog.%I(%s) FROM PUBLIC',
     p.proname, pg_get_function_identity_arguments(p.oid))
 FROM pg_proc p CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-WHERE p.pronamespace = 'pg_catalog'::regnamespace AND a.grantee = 0";
+WHERE p.pronamespace = 'pg_catalog'::regnamespace AND a.grantee = 0 AND pg_has_role(p.proowner, 'USAGE')";

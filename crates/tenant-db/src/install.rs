@@ -10,10 +10,12 @@ use diesel_migrations::MigrationHarness as _;
 
 use crate::bootstrap::{CLUSTER_SQL, INSTALL_SQL};
 use crate::error::Error;
+use crate::level::Level;
 use crate::migrations::migrations;
 
 /// Makes the roles, the schema `tenancy` and what is in it. A superuser runs it before each run of
-/// its own migrations: what is there already stays.
+/// its own migrations, or a role with CREATEROLE that owns the database: what is there already
+/// stays. Answers at which [`Level`] the database is.
 ///
 /// It adds, and takes nothing away: rights of PUBLIC, on which the rest of a database may rely,
 /// are left to [`harden`](crate::harden()). Until then [`verify`](crate::verify::verify()) lists
@@ -24,8 +26,8 @@ use crate::migrations::migrations;
 /// `00000000000000`: then ours runs all the same, and the record stays as it is.
 ///
 /// # Errors
-/// What the database answers; a role that is no superuser is refused by it.
-pub fn install(conn: &mut PgConnection) -> Result<(), Error> {
+/// What the database answers; it refuses any other role.
+pub fn install(conn: &mut PgConnection) -> Result<Level, Error> {
     conn.batch_execute(CLUSTER_SQL)?;
     conn.batch_execute(INSTALL_SQL)?;
     conn.run_pending_migrations(migrations()).map_err(failed)?;
@@ -38,7 +40,7 @@ pub fn install(conn: &mut PgConnection) -> Result<(), Error> {
             Ok::<_, Error>(())
         })?;
     }
-    Ok(())
+    Ok(Level::of_database(conn)?.unwrap_or(Level::Full))
 }
 
 /// Whether the schema has its functions, whatever the record of the migrations says.

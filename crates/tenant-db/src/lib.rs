@@ -36,7 +36,8 @@
 //! # drop(titles); Ok(()) }
 //! ```
 //!
-//! Once, as a superuser, before the migrations of your own:
+//! Once, as a superuser, before the migrations of your own; or, on a managed service, as a role with
+//! CREATEROLE that owns the database, which comes to a lesser [`Level`]:
 //!
 //! ```no_run
 //! # fn example(conn: &mut tenant_db::diesel::PgConnection, key: &tenant_db::SealKey) -> Result<(), tenant_db::Error> {
@@ -182,6 +183,7 @@ mod error;
 mod explain_access;
 mod harden;
 mod install;
+mod level;
 mod meters;
 mod migrations;
 #[cfg(doctest)]
@@ -205,6 +207,7 @@ pub use self::error::Error;
 pub use self::explain_access::{AccessAnswer, AccessQuestion, explain_access};
 pub use self::harden::{Hardening, harden};
 pub use self::install::install;
+pub use self::level::Level;
 pub use self::migrations::migrations;
 pub use self::pool::PoolSettings;
 pub use self::seal::{SealKey, SealKeyError};

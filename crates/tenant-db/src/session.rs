@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) born: Instant,
     /// Not fit for another use: r2d2 drops it when it comes back.
     pub(crate) broken: bool,
+    /// So many blanks before a seal keep it out of what other sessions see of this one.
+    pub(crate) blanks: usize,
     /// SQL ran on it that Diesel did not make: checked before its next use.
     pub(crate) tainted: bool,
 }
@@ -63,8 +65,13 @@ struct Backend {
     makes_roles: bool,
     #[diesel(sql_type = Bool)]
     leaves_sql: bool,
+    #[diesel(sql_type = Integer)]
+    seen: i32,
 }
 
+/// `seen` is how many bytes of a statement other sessions of this role can see in
+/// `pg_stat_activity`: none after `harden` by a superuser.
+///
 /// Memberships count, inherited or not: a role could SET ROLE to whatever it belongs to.
 const WHO_AM_I: &str = "SELECT pg_backend_pid() AS pid, session_user::text AS role, \
     coalesce(bool_or(r.rolsuper), false) AS superuser, \
@@ -72,7 +79,10 @@ const WHO_AM_I: &str = "SELECT pg_backend_pid() AS pid, session_user::text AS ro
     coalesce(bool_or(has_parameter_privilege(r.oid, 'backtrace_functions', 'SET')), false) AS sets_slot, \
     coalesce(bool_or(EXISTS (SELECT FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p'))), false) AS owns_tables, \
     coalesce(bool_or(r.rolcreaterole), false) AS makes_roles, \
-    coalesce(bool_or(r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')), false) AS leaves_sql \
+    coalesce(bool_or(r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')), false) AS leaves_sql, \
+    CASE WHEN has_function_privilege(session_user, 'pg_catalog.pg_stat_get_activity(int)', 'EXECUTE') \
+        OR has_function_privilege(session_user, 'pg_catalog.pg_stat_get_backend_activity(int)', 'EXECUTE') \
+        THEN (SELECT setting::int FROM pg_settings WHERE name = 'track_activity_query_size') ELSE 0 END AS seen \
     FROM pg_roles r WHERE pg_has_role(session_user, r.oid, 'MEMBER')";
 
 /// What injected SQL could keep from every later connection by an `ALTER ROLE … SET` of its own
@@ -137,6 +147,7 @@ impl SessionManager {
                 pooled: self.pooled.clone(),
                 born: Instant::now(),
                 broken: false,
+                blanks: usize::try_from(backend.seen).unwrap_or(0),
                 tainted: false,
             }),
         }

@@ -279,7 +279,9 @@ fn enter(session: &mut Session, opening: &Opening) -> Result<(), BeginError> {
         }
         Some(settings) => settings.begin(begin),
     };
-    let message = format!("{begin}; {timeout}SELECT tenancy.enter('{seal}')");
+    // Where others of this role see what it runs, PostgreSQL shows them the first bytes only.
+    let blanks = " ".repeat(session.blanks);
+    let message = format!("{blanks}{begin}; {timeout}SELECT tenancy.enter('{seal}')");
     pgbouncer::begin(session, &message).map_err(|e| match &e {
         diesel::result::Error::DatabaseError(_, info)
             if info.constraint_name() == Some("TN006") =>

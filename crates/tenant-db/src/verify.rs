@@ -46,6 +46,7 @@ mod functions;
 mod grants;
 mod indexes;
 mod kernel;
+mod managed;
 mod mutants;
 mod mutation;
 mod objects;
@@ -71,8 +72,9 @@ pub use self::function::Function;
 pub use self::mutants::{Mutant, mutants};
 pub use self::mutation::{Mutation, Verdict, mutate};
 pub use self::probes::{Breach, Probing, probe};
-pub use self::report::{Finding, Level, Report};
+pub use self::report::{Finding, Note, Report};
 pub use self::tenant_table::TenantTable;
+pub use crate::level::Level;
 
 /// Examines the database of `conn`: some twenty queries to the system catalogs, tens of
 /// milliseconds. Changes nothing; an open transaction goes on as it was.
@@ -81,7 +83,9 @@ pub use self::tenant_table::TenantTable;
 /// What the database answers. That a guard is missing is no error, but a [`Finding`].
 pub fn verify(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Error> {
     with_full_names(conn, |conn| {
-        let mut report = Report::new(Level::Full);
+        let level = Level::of_database(conn)?.unwrap_or(Level::Full);
+        let catalog = &kernel::at(level, catalog);
+        let mut report = Report::new(level);
         roles::check(conn, catalog, &mut report)?;
         settings::check(conn, catalog, &mut report)?;
         database::check(conn, catalog, &mut report)?;
@@ -97,6 +101,7 @@ pub fn verify(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Erro
         default_privileges::check(conn, catalog, &mut report)?;
         builtins::check(conn, &mut report)?;
         objects::check(conn, catalog, &mut report)?;
+        managed::check(conn, &mut report)?;
         Ok(report)
     })
 }

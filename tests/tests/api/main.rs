@@ -30,6 +30,7 @@ mod last_owner;
 mod login;
 mod login_failures;
 mod logout;
+mod managed;
 mod members;
 mod merge_patch;
 mod mfa;

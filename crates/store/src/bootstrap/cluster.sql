@@ -17,5 +17,9 @@ BEGIN
             NULL;
         END;
     END LOOP;
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT rowhouse_directory TO %I%s', current_user,
+            CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END);
+    END IF;
 END
 $$;

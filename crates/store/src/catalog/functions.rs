@@ -32,7 +32,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::invoker(
             "public.memberships_role_change()",
             OWNER,
-            "6bec71a19e59ad782015f790922ccd016fb4d384b3e5c7e3f7531121aa967a6d",
+            "afc1d10d4af15cf01df8f12b9839ab0df1754943ea3c33d303f7804c83b235d7",
         )
         .callers(&[APP, DIRECTORY]),
         Function::definer(
@@ -257,13 +257,13 @@ pub(super) fn functions() -> Vec<Function> {
         Function::invoker(
             "public.refuse_keys()",
             OWNER,
-            "f8fb1fd6f326d20fb571862dfa72231624cb4821a733e394ca1196ae833c194f",
+            "08394ef42ff2e4872a813c6e37f8b7061e059409bbe332fd88efef7e46945756",
         )
         .callers(&[APP, DIRECTORY]),
         Function::invoker(
             "public.api_keys_made()",
             OWNER,
-            "620c08acb22faa3057420b844cc0d600e30df06dc8f159f84876aaf7786c0cee",
+            "cd7ca244176aa8aa0e7becf37c398e37104140276cbe9f8c288a3ab1cfc2a6b5",
         )
         .callers(&[APP]),
         Function::definer(
@@ -287,12 +287,12 @@ pub(super) fn functions() -> Vec<Function> {
         Function::invoker(
             "directory.acting_member()",
             DIRECTORY,
-            "4540aa706b6b4a38cb9c00f3762b3f9a124726c15bd968995702418c1053dc36",
+            "8295c6afacf49f1ab9b7d924b52a893bc5d6d9fc9216e537b8e6d69ed7a3fc67",
         ),
         Function::definer(
             "directory.keep_resource_version()",
             DIRECTORY,
-            "ea1a670861549473c665f280e380a054ef4ad14487d2f7dd8c32ef6673b6eba1",
+            "b4554ff776e445fae82247f5aa5d5f63fe9e816e7841c26f35c4b790e76b48ab",
         )
         .callers(&[OWNER]),
         Function::inline(
@@ -390,6 +390,7 @@ pub(super) const DIRECTORY_CALLS: &[&str] = &[
     "refuse(text,text)",
     "no_context()",
     "slot()",
+    "has_context()",
     "current_tenant()",
     "current_kind()",
     "current_actor()",

@@ -1,15 +1,25 @@
 //! Migrations run forwards, backwards and forwards again, and say so.
 
+use diesel::PgConnection;
+use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::Database;
 use std::fs;
 use std::path::Path;
 use store::OwnerDb;
 use store::bootstrap::Passwords;
 
+use crate::sealed::{texts, two_tenants};
+
 #[test]
 fn migrations_run_up_down_and_up_again() {
-    let database = Database::fresh();
-    let mut owner = OwnerDb::connect(&database.url("postgres")).unwrap();
+    for database in [Database::fresh(), Database::managed()] {
+        up_down_and_up_again(&database);
+    }
+}
+
+fn up_down_and_up_again(database: &Database) {
+    let mut owner = OwnerDb::connect(&database.url(database.owner())).unwrap();
+    let level = owner.level().unwrap();
     let all = owner.status().unwrap();
     assert!(all.iter().all(|migration| migration.applied));
 
@@ -35,6 +45,56 @@ fn migrations_run_up_down_and_up_again() {
     let ran = owner.up(&passwords, &[rowhouse_tests::seal_key()]).unwrap();
     assert_eq!(ran.len(), all.len());
     assert_eq!(owner.up(&passwords, &[]).unwrap(), Vec::<String>::new());
+    assert_eq!(owner.level().unwrap(), level);
+    assert!(owner.verify().unwrap().is_clean());
+}
+
+/// An owner whom policies bind would change no row, or check none, without a word.
+#[test]
+fn migrations_change_and_check_the_rows_of_tenants_at_either_level() {
+    for database in [Database::fresh(), Database::managed()] {
+        let (acme, globex) = two_tenants(&database);
+        let mut superuser = database.superuser();
+        superuser
+            .batch_execute(&format!(
+                "INSERT INTO roles (tenant_id, id, name, based_on, permissions)
+                     VALUES ('{tenant}', '{member}', 'staff', 'admin', '{{}}');
+                 INSERT INTO memberships (tenant_id, id, email, full_name, role, custom_role_id, status)
+                     VALUES ('{tenant}', gen_random_uuid(), 'staff@acme.example', 'Staff', 'admin', '{member}', 'invited');
+                 UPDATE tenants SET status = 'deleting', erase_after = now() WHERE id = '{}'",
+                globex.id,
+                tenant = acme.id,
+                member = acme.member,
+            ))
+            .unwrap();
+        let mut owner = OwnerDb::connect(&database.url(database.owner())).unwrap();
+        // Down to the tables of people and tenants: every migration after that meets their rows.
+        while owner.down().unwrap().unwrap() != "20261121000300" {}
+        let roles = |superuser: &mut PgConnection| {
+            texts(
+                superuser,
+                "SELECT email || ' ' || role AS text FROM memberships ORDER BY email",
+            )
+            .unwrap()
+        };
+        let demoted = [
+            "owner@acme-corp.example owner",
+            "owner@globex-inc.example owner",
+            "staff@acme.example viewer",
+        ];
+        assert_eq!(roles(&mut superuser), demoted);
+        let secret = || "secret".to_owned().into();
+        let passwords = Passwords {
+            app: secret(),
+            auth: secret(),
+            ops: secret(),
+        };
+        owner.up(&passwords, &[]).unwrap();
+        assert_eq!(roles(&mut superuser), demoted);
+        let ends =
+            "SELECT slug AS text FROM tenants WHERE erase_after > now() + interval '29 days'";
+        assert_eq!(texts(&mut superuser, ends).unwrap(), ["globex-inc"]);
+    }
 }
 
 #[test]

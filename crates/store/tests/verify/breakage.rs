@@ -17,7 +17,11 @@ pub(crate) type Breakage = (&'static str, &'static str, &'static [&'static str])
 /// Commits each breakage to its own transaction, where it is found, mended by what the findings
 /// themselves say, and rolled back.
 pub(crate) fn assert_found_and_mended(breakages: &[Breakage]) {
-    let database = Database::fresh();
+    assert_found_and_mended_in(&Database::fresh(), breakages);
+}
+
+/// The same in this database.
+pub(crate) fn assert_found_and_mended_in(database: &Database, breakages: &[Breakage]) {
     let mut conn = database.superuser();
     for (name, sql, codes) in breakages {
         let result = conn.transaction(|conn| {

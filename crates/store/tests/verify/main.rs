@@ -13,6 +13,7 @@ mod foreign_keys;
 mod functions;
 mod grants;
 mod indexes;
+mod managed;
 mod mutants;
 mod objects;
 mod policies;

@@ -9,7 +9,7 @@ use tenant_db::verify::CODES;
 
 use crate::breakage::{Breakage, examine};
 
-fn breakages() -> impl Iterator<Item = &'static Breakage> {
+pub(crate) fn breakages() -> impl Iterator<Item = &'static Breakage> {
     [
         crate::foreign_keys::BREAKAGES,
         crate::functions::BREAKAGES,
@@ -70,6 +70,7 @@ fn a_finding_is_told_to_machines_with_its_remedy() {
                 "remedy": "ALTER TABLE public.projects FORCE ROW LEVEL SECURITY;",
             }],
             "warnings": [],
+            "notes": [],
         })
     );
 }

@@ -56,6 +56,27 @@ RETURN CASE WHEN current_setting('backtrace_functions') = ''
             THEN tenancy.no_context()
             ELSE current_setting('backtrace_functions') END;
 
+-- What guards the context here; the end of this file says what 'managed' is.
+CREATE FUNCTION tenancy.level() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 'full';
+
+-- Whether this transaction is in a context: for triggers that also serve doors
+-- and owners, who have none.
+CREATE FUNCTION tenancy.has_context() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN current_setting('backtrace_functions') <> '';
+
+-- The same for tenancy.enter, which must not raise where there is none.
+CREATE FUNCTION tenancy.is_entered() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN current_setting('backtrace_functions') <> '';
+
+-- Writes the context until the transaction ends. Nobody else may call it.
+CREATE FUNCTION tenancy.fill_slot(context text) RETURNS text
+LANGUAGE sql
+RETURN set_config('backtrace_functions', context, true);
+
 -- The tenant whose rows this transaction sees; TN001 outside a context.
 CREATE FUNCTION tenancy.current_tenant() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -63,37 +84,40 @@ RETURN CASE WHEN current_setting('backtrace_functions') = ''
             THEN tenancy.no_context()
             ELSE substr(current_setting('backtrace_functions'), 1, 32) END::uuid;
 
+-- From here on PARALLEL RESTRICTED for the sake of level managed, where a
+-- parallel worker cannot tell the context. Only writes and functions ask for it.
+
 -- 'user', 'key', 'job' or 'operator'.
 CREATE FUNCTION tenancy.current_kind() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN split_part(tenancy.slot(), '_', 2);
 
 -- Who acts. For a user: the account's id, without hyphens.
 CREATE FUNCTION tenancy.current_actor() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN split_part(tenancy.slot(), '_', 3);
 
 -- The session through which a user acts; NULL for the other kinds.
 CREATE FUNCTION tenancy.current_session() RETURNS uuid
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN nullif(split_part(tenancy.slot(), '_', 4), '')::uuid;
 
 CREATE FUNCTION tenancy.current_role_name() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN split_part(tenancy.slot(), '_', 5);
 
 CREATE FUNCTION tenancy.current_role_version() RETURNS int
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN split_part(tenancy.slot(), '_', 6)::int;
 
 -- The id of the request that carries this transaction; '' when it has none.
 CREATE FUNCTION tenancy.current_request_id() RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN split_part(convert_from(decode(split_part(tenancy.slot(), '_', 7), 'hex'), 'UTF8'), '|', 1);
 
 -- Where the request came from; NULL when nobody knows.
 CREATE FUNCTION tenancy.current_address() RETURNS inet
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN nullif(split_part(convert_from(decode(split_part(tenancy.slot(), '_', 7), 'hex'), 'UTF8'), '|', 2), '')::inet;
 
 -- Roles ----------------------------------------------------------------------
@@ -105,7 +129,7 @@ RETURN CASE role WHEN 'owner' THEN 4 WHEN 'admin' THEN 3 WHEN 'member' THEN 2 WH
 
 -- Whether the current role is at least this one.
 CREATE FUNCTION tenancy.allows(needed text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 RETURN tenancy.role_rank(tenancy.current_role_name()) >= tenancy.role_rank(needed);
 
 -- The door into a context ----------------------------------------------------
@@ -130,7 +154,7 @@ DECLARE
     part text[] := string_to_array(seal, '|');
     key  tenancy.seal_key;
 BEGIN
-    IF now() <> statement_timestamp() OR current_setting('backtrace_functions') <> '' THEN
+    IF now() <> statement_timestamp() OR tenancy.is_entered() THEN
         PERFORM tenancy.refuse('TN006', 'a context opens only with its own transaction');
     END IF;
     SELECT * INTO key FROM tenancy.seal_key WHERE kid = part[2];
@@ -146,9 +170,9 @@ BEGIN
         PERFORM tenancy.refuse('TN002', 'the seal is not valid');
     END IF;
     PERFORM tenancy.authorize(part[4], part[3]::uuid, part[5], nullif(part[6], '')::uuid, part[7], part[8]::int);
-    PERFORM set_config('backtrace_functions', concat_ws('_',
+    PERFORM tenancy.fill_slot(concat_ws('_',
         replace(part[3], '-', ''), part[4], replace(part[5], '-', ''), replace(part[6], '-', ''), part[7], part[8],
-        encode(convert_to(part[11] || '|' || part[12], 'UTF8'), 'hex')), true);
+        encode(convert_to(part[11] || '|' || part[12], 'UTF8'), 'hex')));
 END
 $$;
 
@@ -176,7 +200,7 @@ $$;
 CREATE FUNCTION tenancy.guard_write() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF current_setting('backtrace_functions') <> ''
+    IF tenancy.has_context()
         AND current_user <> TG_ARGV[1]
         AND NOT tenancy.allows(TG_ARGV[0])
     THEN
@@ -316,13 +340,136 @@ $$;
 GRANT USAGE ON SCHEMA tenancy TO rowhouse_owner, rowhouse_app;
 GRANT EXECUTE ON FUNCTION tenancy.enter(text), tenancy.assert_clean() TO rowhouse_app;
 GRANT EXECUTE ON FUNCTION
-    tenancy.refuse(text, text), tenancy.no_context(), tenancy.slot(),
+    tenancy.refuse(text, text), tenancy.no_context(), tenancy.slot(), tenancy.level(), tenancy.has_context(),
     tenancy.current_tenant(), tenancy.current_kind(), tenancy.current_actor(), tenancy.current_session(),
     tenancy.current_role_name(), tenancy.current_role_version(), tenancy.current_request_id(),
     tenancy.current_address(), tenancy.role_rank(text), tenancy.allows(text), tenancy.guard_write()
     TO rowhouse_owner, rowhouse_app;
 GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean),
     tenancy.blind_statistics(regclass) TO rowhouse_owner;
+
+-- Level managed --------------------------------------------------------------
+
+-- Where no superuser could grant the slot, the context lies in tenancy.context,
+-- a setting that everybody may SET. So it is a token: the same fields, and a MAC
+-- over them, the backend and the moment at which the transaction began. Only
+-- tenancy.enter makes one, and one that another session or an earlier
+-- transaction had is refused.
+DO $level$
+BEGIN
+    IF has_parameter_privilege('rowhouse_tenancy', 'backtrace_functions', 'SET') THEN
+        RETURN;
+    END IF;
+    EXECUTE $managed$
+-- The key of the tokens, one row, kept as the two padded blocks of HMAC. It is
+-- made here and leaves the database in a backup only.
+CREATE TABLE tenancy.context_key (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    ipad     bytea NOT NULL CHECK (octet_length(ipad) = 64),
+    opad     bytea NOT NULL CHECK (octet_length(opad) = 64)
+);
+
+-- Makes the key anew, as after a backup got into wrong hands. Transactions that
+-- are open at that moment fail with TN002.
+CREATE FUNCTION tenancy.renew_context_key() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- Each id brings 122 bits of the server's strong randomness.
+    key  bytea := sha256(convert_to(concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()), 'UTF8'));
+    pad  bytea := key || decode(repeat('00', 32), 'hex');
+    ipad bytea := pad;
+    opad bytea := pad;
+BEGIN
+    FOR i IN 0..63 LOOP
+        ipad := set_byte(ipad, i, get_byte(pad, i) # 54);
+        opad := set_byte(opad, i, get_byte(pad, i) # 92);
+    END LOOP;
+    INSERT INTO tenancy.context_key AS k (ipad, opad) VALUES (ipad, opad)
+    ON CONFLICT (only_one) DO UPDATE SET ipad = EXCLUDED.ipad, opad = EXCLUDED.opad;
+END
+$$;
+
+-- HMAC-SHA256 over the backend, the beginning of its transaction in
+-- microseconds, and a context. A parallel worker is another backend: hence
+-- whatever calls this is PARALLEL RESTRICTED.
+CREATE FUNCTION tenancy.context_mac(ipad bytea, opad bytea, context text) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN encode(sha256(opad || sha256(ipad || convert_to(
+    concat_ws('|', pg_backend_pid(), extract(epoch FROM now()), context), 'UTF8'))), 'hex');
+
+CREATE OR REPLACE FUNCTION tenancy.level() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 'managed';
+
+-- The context, once its MAC holds. What is compared are digests, so that the
+-- time it takes says nothing about the MAC that would be right.
+CREATE OR REPLACE FUNCTION tenancy.slot() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    token   text := coalesce(current_setting('tenancy.context', true), '');
+    context text := left(token, -65);
+    key     tenancy.context_key;
+BEGIN
+    IF token = '' THEN
+        RETURN tenancy.no_context();
+    END IF;
+    SELECT * INTO key FROM tenancy.context_key;
+    IF (sha256(convert_to(token, 'UTF8')) = sha256(convert_to(
+        context || '_' || tenancy.context_mac(key.ipad, key.opad, context), 'UTF8'))) IS NOT TRUE
+    THEN
+        PERFORM tenancy.refuse('TN002', 'the tenant context is not of this transaction');
+    END IF;
+    RETURN context;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tenancy.current_tenant() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN substr(tenancy.slot(), 1, 32)::uuid;
+
+-- A setting can be emptied and filled again inside of one statement. So no
+-- context is no excuse for a session of the application, which has no other
+-- business than in a context; and the session's role cannot be changed.
+CREATE OR REPLACE FUNCTION tenancy.has_context() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF coalesce(current_setting('tenancy.context', true), '') <> ''
+        OR has_function_privilege(session_user, 'tenancy.enter(text)', 'EXECUTE')
+            AND NOT pg_has_role(session_user, 'rowhouse_tenancy', 'MEMBER')
+    THEN
+        RETURN tenancy.slot() <> '';
+    END IF;
+    RETURN false;
+END
+$$;
+
+-- What somebody left in the setting is no context, and keeps nobody out.
+CREATE OR REPLACE FUNCTION tenancy.is_entered() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF coalesce(current_setting('tenancy.context', true), '') = '' THEN
+        RETURN false;
+    END IF;
+    RETURN tenancy.slot() <> '';
+EXCEPTION WHEN SQLSTATE 'TN002' THEN
+    RETURN false;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tenancy.fill_slot(context text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    key tenancy.context_key;
+BEGIN
+    SELECT * INTO STRICT key FROM tenancy.context_key;
+    RETURN set_config('tenancy.context',
+        context || '_' || tenancy.context_mac(key.ipad, key.opad, context), true);
+END
+$$;
+$managed$;
+    PERFORM tenancy.renew_context_key();
+END
+$level$;
 
 SET LOCAL ROLE NONE;
 

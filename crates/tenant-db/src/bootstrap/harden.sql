@@ -1,20 +1,26 @@
 -- What PUBLIC may no longer do in this database.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
--- No temporary tables that shadow real ones, no functions or DO blocks.
+-- No temporary tables that shadow real ones.
 DO $$
 BEGIN
     EXECUTE format('REVOKE TEMPORARY, CREATE ON DATABASE %I FROM PUBLIC', current_database());
 END
 $$;
-REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
 
--- Built-ins that reach beyond one tenant: what other sessions of the same role
--- are running, ending them, and large objects, which no policy guards.
+-- What only a superuser can take: functions and DO blocks, and built-ins that
+-- reach beyond one tenant: what other sessions of the same role are running,
+-- ending them, and large objects, which no policy guards. At level managed they
+-- stay, and verify lists them.
 DO $$
 DECLARE
     routine regprocedure;
 BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE NOTICE 'level managed: PUBLIC keeps the languages and built-ins that only a superuser can take';
+        RETURN;
+    END IF;
+    REVOKE USAGE ON LANGUAGE plpgsql, sql FROM PUBLIC;
     FOR routine IN
         SELECT p.oid::regprocedure FROM pg_proc p
         WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (

@@ -8,6 +8,7 @@ use diesel::sql_types::Text;
 use super::grants::short_name;
 use super::report::Report;
 use crate::error::Error;
+use crate::level::Level;
 
 pub(super) fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), Error> {
     let changed: Vec<Changed> = diesel::sql_query(CHANGED).load(conn)?;
@@ -19,7 +20,8 @@ pub(super) fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), 
         right.find(report, "which PostgreSQL does not give");
     }
     let open: Vec<Right> = diesel::sql_query(format!("{REVOKED} AND ({REACHING})")).load(conn)?;
-    for right in open.iter().filter(|right| right.role == "PUBLIC") {
+    let found = |right: &&Right| right.role == "PUBLIC" && report.level() == Level::Full;
+    for right in open.iter().filter(found).collect::<Vec<_>>() {
         right.find(
             report,
             "which the bootstrap takes away: it reaches beyond one tenant",

@@ -7,6 +7,7 @@ use diesel::sql_types::{Bool, Text};
 use super::catalog::{Catalog, OWNER};
 use super::report::Report;
 use crate::error::Error;
+use crate::level::Level;
 
 pub(super) fn check(
     conn: &mut PgConnection,
@@ -57,7 +58,7 @@ impl Database {
                 format!("The database belongs to {owner}, which could drop every table in it."),
                 format!("ALTER DATABASE {name} OWNER TO {OWNER};"),
             );
-        } else {
+        } else if report.level() == Level::Full {
             report.warn(
                 "role_outside",
                 &object,

@@ -7,7 +7,7 @@ use diesel::sql_types::{Array, Bool, Text};
 use super::catalog::Catalog;
 use super::definition::definition;
 use super::function::{Function, Rights};
-use super::kernel::{ALLOWS_ALL, AUTHORIZE, SCRIPT};
+use super::kernel::{ALLOWS_ALL, AUTHORIZE, SCRIPT, of_full};
 use super::report::Report;
 use crate::error::Error;
 
@@ -195,7 +195,7 @@ fn known_definition(catalog: &Catalog, signature: &str) -> Option<String> {
         .scripts
         .iter()
         .copied()
-        .filter(|script| signature != AUTHORIZE || *script != SCRIPT)
+        .filter(|script| signature != AUTHORIZE || ![SCRIPT, of_full()].contains(script))
         .collect();
     definition(&scripts, signature)
 }

@@ -9,6 +9,7 @@ use super::catalog::{Catalog, OWNER};
 use super::report::Report;
 use super::tenant_table::TenantTable;
 use crate::error::Error;
+use crate::level::Level;
 
 pub(super) fn check(
     conn: &mut PgConnection,
@@ -51,6 +52,7 @@ fn plural(noun: &str) -> &'static str {
 
 const RELATIONS: &str = "
 SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(r.rolname) AS owner, r.rolsuper AS superuser,
+    r.oid = (SELECT datdba FROM pg_database WHERE datname = current_database()) AS owns_database,
     CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
         WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'sequence' END AS kind,
     c.relrowsecurity AS secured, c.relforcerowsecurity AS forced,
@@ -70,6 +72,8 @@ struct Relation {
     owner: String,
     #[diesel(sql_type = Bool)]
     superuser: bool,
+    #[diesel(sql_type = Bool)]
+    owns_database: bool,
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = Bool)]
@@ -100,6 +104,11 @@ struct TenantColumn {
     present: bool,
 }
 
+/// Whether whoever runs the migrations where there is no superuser owns it.
+fn migrates(relation: &Relation, report: &Report) -> bool {
+    relation.owns_database && report.level() == Level::Managed
+}
+
 fn table(relation: &Relation, catalog: &Catalog, columns: &[TenantColumn], report: &mut Report) {
     let name = &relation.name;
     if let Some(declared) = catalog.find_tenant_table(name) {
@@ -109,7 +118,7 @@ fn table(relation: &Relation, catalog: &Catalog, columns: &[TenantColumn], repor
     } else if let Some(declared) = catalog.tables.iter().find(|table| table.name == *name) {
         match &declared.owner {
             Some(wanted) => owner(relation, wanted, report),
-            None if relation.superuser => {}
+            None if relation.superuser || migrates(relation, report) => {}
             None => owner(relation, OWNER, report),
         }
     } else {

@@ -6,23 +6,7 @@ use std::fmt;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-/// How much the database itself can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Level {
-    /// A superuser made the roles: the context is in the guarded slot, and built-ins that reach
-    /// beyond a tenant are revoked.
-    Full,
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full => f.write_str("full"),
-        }
-    }
-}
+use crate::level::Level;
 
 /// One guard that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,21 +17,31 @@ pub struct Finding {
     pub object: String,
     /// One sentence.
     pub message: String,
-    /// SQL for a superuser that mends it. Where a decision comes first, all of its lines are
+    /// SQL that mends it, for a superuser, or the database's owner where there is none. Where a decision comes first, all of its lines are
     /// comments.
     pub remedy: String,
+}
+
+/// What the level of a database leaves open: nothing to mend, and to be known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it is about, as SQL names it.
+    pub object: String,
+    /// One sentence.
+    pub message: String,
 }
 
 /// The outcome of [`verify`](crate::verify::verify()).
 ///
 /// `Display` is for people, `Serialize` for machines: `{level, clean, checked, findings,
-/// warnings}`.
+/// warnings, notes}`.
 #[derive(Debug, Clone)]
 pub struct Report {
     level: Level,
     checked: BTreeMap<&'static str, usize>,
     findings: Vec<Finding>,
     warnings: Vec<Finding>,
+    notes: Vec<Note>,
 }
 
 impl Report {
@@ -57,6 +51,7 @@ impl Report {
             checked: BTreeMap::new(),
             findings: Vec::new(),
             warnings: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -82,6 +77,13 @@ impl Report {
         remedy: impl Into<String>,
     ) {
         self.warnings.push(finding(code, object, message, remedy));
+    }
+
+    pub(super) fn note(&mut self, object: &str, message: impl Into<String>) {
+        self.notes.push(Note {
+            object: object.to_owned(),
+            message: message.into(),
+        });
     }
 
     /// Whether there is no finding. Warnings do not count.
@@ -113,6 +115,12 @@ impl Report {
     pub fn warnings(&self) -> &[Finding] {
         &self.warnings
     }
+
+    /// What the level leaves open; none at [`Level::Full`].
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
 }
 
 fn finding(
@@ -131,12 +139,13 @@ fn finding(
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut report = serializer.serialize_struct("Report", 5)?;
+        let mut report = serializer.serialize_struct("Report", 6)?;
         report.serialize_field("level", &self.level)?;
         report.serialize_field("clean", &self.is_clean())?;
         report.serialize_field("checked", &self.checked)?;
         report.serialize_field("findings", &self.findings)?;
         report.serialize_field("warnings", &self.warnings)?;
+        report.serialize_field("notes", &self.notes)?;
         report.end()
     }
 }
@@ -161,12 +170,22 @@ impl fmt::Display for Report {
         if !self.findings.is_empty() {
             writeln!(
                 f,
-                "\nThe SQL is for a superuser, from top to bottom. A line that begins with -- wants a decision first."
+                "\nThe SQL is for {}, from top to bottom. A line that begins with -- wants a decision first.",
+                match self.level {
+                    Level::Full => "a superuser",
+                    Level::Managed => "the owner of the database",
+                }
             )?;
         }
         if !self.warnings.is_empty() {
             writeln!(f, "\nWarnings, which may stay:")?;
             grouped(f, &self.warnings)?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(f, "\nLevel {} leaves this open:", self.level)?;
+            for note in &self.notes {
+                writeln!(f, "  {}: {}", note.object, note.message)?;
+            }
         }
         Ok(())
     }

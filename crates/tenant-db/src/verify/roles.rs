@@ -7,6 +7,7 @@ use diesel::sql_types::{Array, Bool, Integer, Text};
 use super::catalog::{Catalog, DeclaredRole, Part};
 use super::report::Report;
 use crate::error::Error;
+use crate::level::Level;
 
 pub(super) fn check(
     conn: &mut PgConnection,
@@ -40,7 +41,8 @@ SELECT quote_ident(rolname) AS name, rolsuper AS superuser, rolbypassrls AS bypa
     ARRAY(SELECT p.rolname::text FROM pg_roles p
         WHERE p.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_maintain', 'pg_read_server_files',
                 'pg_write_server_files', 'pg_execute_server_program', 'pg_signal_backend')
-            AND pg_has_role(r.oid, p.oid, 'MEMBER') ORDER BY 1) AS powers
+            AND pg_has_role(r.oid, p.oid, 'MEMBER') ORDER BY 1) AS powers,
+    oid = (SELECT datdba FROM pg_database WHERE datname = current_database()) AS owns_database
 FROM pg_roles r WHERE rolname !~ '^pg_' ORDER BY rolname";
 
 #[derive(QueryableByName)]
@@ -61,6 +63,8 @@ struct Role {
     login: bool,
     #[diesel(sql_type = Array<Text>)]
     powers: Vec<String>,
+    #[diesel(sql_type = Bool)]
+    owns_database: bool,
 }
 
 /// Each attribute as it is and as it should be, with the word of ALTER ROLE.
@@ -81,9 +85,12 @@ fn attribute(wanted: bool, word: &str) -> String {
 }
 
 fn attributes(declared: &DeclaredRole, role: &Role, report: &mut Report) {
+    // Only a superuser can give it: a note of the level.
+    let beyond = report.level() == Level::Managed && declared.part == Part::Owner;
     let differ: Vec<(bool, &str)> = expected(declared, role)
         .into_iter()
         .filter(|(is, wanted, _)| is != wanted)
+        .filter(|(_, _, word)| !(beyond && *word == "BYPASSRLS"))
         .map(|(_, wanted, word)| (wanted, word))
         .collect();
     if differ.is_empty() {
@@ -125,7 +132,8 @@ fn missing(declared: &DeclaredRole, report: &mut Report) {
 
 /// Of somebody else, or of another database in this cluster: worth knowing, not ours to mend.
 fn outside(role: &Role, report: &mut Report) {
-    if role.superuser {
+    // The role that bootstraps where there is no superuser is a note of the level.
+    if role.superuser || role.owns_database && report.level() == Level::Managed {
         return;
     }
     let mut powers = role.powers.clone();
@@ -153,11 +161,12 @@ fn outside(role: &Role, report: &mut Report) {
 
 const MEMBERSHIPS: &str = "
 SELECT quote_ident(r.rolname) AS role, quote_ident(m.rolname) AS member, quote_ident(g.rolname) AS grantor,
-    m.rolsuper AS superuser, current_setting('server_version_num')::int AS version
+    m.rolsuper AS superuser, m.oid = d.datdba AS owns_database, current_setting('server_version_num')::int AS version
 FROM pg_auth_members a
 JOIN pg_roles r ON r.oid = a.roleid
 JOIN pg_roles m ON m.oid = a.member
 JOIN pg_roles g ON g.oid = a.grantor
+JOIN pg_database d ON d.datname = current_database()
 ORDER BY 1, 2, 3";
 
 #[derive(QueryableByName)]
@@ -170,6 +179,8 @@ struct Membership {
     grantor: String,
     #[diesel(sql_type = Bool)]
     superuser: bool,
+    #[diesel(sql_type = Bool)]
+    owns_database: bool,
     #[diesel(sql_type = Integer)]
     version: i32,
 }
@@ -180,6 +191,10 @@ impl Membership {
     fn judge(&self, catalog: &Catalog, report: &mut Report) {
         let ours = catalog.find_role(&self.member).is_some();
         if !ours && (self.superuser || catalog.find_role(&self.role).is_none()) {
+            return;
+        }
+        // The role that made ours and migrates as them: a note of the level.
+        if !ours && self.owns_database && report.level() == Level::Managed {
             return;
         }
         // From 16 on each grantor's grant is one of its own.

@@ -101,7 +101,15 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let database = Database::fresh();
+        Self::on(Database::fresh())
+    }
+
+    /// The same at level managed.
+    pub(crate) fn managed() -> Self {
+        Self::on(Database::managed())
+    }
+
+    fn on(database: Database) -> Self {
         let mut superuser = database.superuser();
         let acme = Tenant::insert(&mut superuser, "acme-corp");
         let globex = Tenant::insert(&mut superuser, "globex-inc");

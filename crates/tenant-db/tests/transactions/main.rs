@@ -14,6 +14,7 @@ mod examples;
 mod fixtures;
 mod interleaved;
 mod losses;
+mod managed;
 mod outage;
 mod own_cluster;
 mod pgbouncer;

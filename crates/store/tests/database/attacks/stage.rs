@@ -10,6 +10,7 @@ use diesel::result::{Error, QueryResult};
 use diesel::sql_types::Text;
 use rowhouse_tests::{Database, seal_key};
 use secrecy::ExposeSecret as _;
+use tenant_db::{Context, Level};
 use uuid::Uuid;
 
 use super::Attack;
@@ -21,10 +22,28 @@ const MARK: &str = "globex";
 /// Where the context lies in the control run: a setting that everybody may set.
 const PLAIN_SETTING: &str = "rowhouse.slot";
 
+/// Where it lies at level managed, guarded by a MAC alone.
+const MANAGED_SETTING: &str = "tenancy.context";
+
+/// Tokens that level managed made, none of them for the attacker's transaction.
+#[derive(Debug, Default)]
+struct Tokens {
+    /// Of the attacker, on the same connection, one transaction before.
+    own: String,
+    /// Of the neighbour, on the same connection, two transactions before.
+    spent: String,
+    /// Of the neighbour, in a transaction that is open on another connection.
+    live: String,
+}
+
 pub(super) struct Stage {
     database: Database,
     name: String,
     slot: &'static str,
+    /// What stands behind the fields of a forged context.
+    forged_mac: String,
+    tokens: Tokens,
+    neighbour: PgConnection,
     acme: Tenant,
     globex: Tenant,
     /// The neighbour's invitation, and its role.
@@ -66,11 +85,24 @@ impl Stage {
             .remove(0);
         let neighbour_sql = rows_of(&mut superuser, globex.id);
         let rows = texts(&mut superuser, &neighbour_sql).unwrap();
+        let managed = Level::of_database(&mut superuser).unwrap() == Some(Level::Managed);
+        let neighbour = PgConnection::establish(&url(&database, "")).unwrap();
         assert!(rows.len() > 10, "{rows:?}");
         Self {
             database,
             name,
-            slot: "backtrace_functions",
+            slot: if managed {
+                MANAGED_SETTING
+            } else {
+                "backtrace_functions"
+            },
+            forged_mac: if managed {
+                format!("_{}", "0".repeat(64))
+            } else {
+                String::new()
+            },
+            tokens: Tokens::default(),
+            neighbour,
             acme,
             globex,
             invited,
@@ -134,6 +166,9 @@ impl Stage {
     pub(super) fn run_steps(&mut self, steps: &[&str]) -> Outcome {
         let as_globex = self.seen_by_globex();
         assert!(as_globex.is_ok(), "{as_globex:?}");
+        if self.slot == MANAGED_SETTING {
+            self.collect_tokens();
+        }
         let kept = seal_key().seal(&self.acme.context(), pid(&mut self.attacker), now());
         enter(&mut self.attacker, &self.acme.context()).unwrap();
         let mut leaks = Vec::new();
@@ -179,6 +214,15 @@ impl Stage {
             last,
             tainted,
         }
+    }
+
+    fn collect_tokens(&mut self) {
+        self.tokens = Tokens {
+            spent: token(&mut self.attacker, &self.globex.context()),
+            own: token(&mut self.attacker, &self.acme.context()),
+            live: token(&mut self.neighbour, &self.globex.context()),
+        };
+        self.attacker.batch_execute("ROLLBACK").unwrap();
     }
 
     /// Commits whatever is left to commit.
@@ -243,13 +287,17 @@ impl Stage {
             project,
         } = &self.globex;
         let forged = format!(
-            "{}_user_{}_{}_owner_0_",
+            "{}_user_{}_{}_owner_0_{}",
             id.simple(),
             account.simple(),
-            session.simple()
+            session.simple(),
+            self.forged_mac
         );
         step.replace("{slot}", self.slot)
             .replace("{forged}", &forged)
+            .replace("{own_spent_token}", &self.tokens.own)
+            .replace("{spent_token_of_b}", &self.tokens.spent)
+            .replace("{live_token_of_b}", &self.tokens.live)
             .replace("{own_seal}", kept)
             .replace(
                 "{own_seal_for_b}",
@@ -301,6 +349,15 @@ impl Stage {
         self.attacker.batch_execute("ROLLBACK").unwrap();
         seen.map_err(|error| told(&error))
     }
+}
+
+/// The token of a transaction that stays open until the next one on this connection.
+fn token(conn: &mut PgConnection, context: &Context) -> String {
+    conn.batch_execute("ROLLBACK").unwrap();
+    enter(conn, context).unwrap();
+    texts(conn, "SELECT current_setting('tenancy.context') AS text")
+        .unwrap()
+        .remove(0)
 }
 
 /// Reads each row that names this tenant, and its accounts.
@@ -358,7 +415,11 @@ fn copied(conn: &mut PgConnection) -> Result<Vec<String>, String> {
         .map_err(|error| told(&error))?
         .read_to_string(&mut text)
         .map_err(|error| error.to_string())?;
-    Ok(vec![text])
+    Ok(if text.is_empty() {
+        Vec::new()
+    } else {
+        vec![text]
+    })
 }
 
 /// All that an error tells.
