@@ -92,12 +92,13 @@ NEXTEST := $(if $(shell command -v cargo-nextest),cargo nextest run --locked --w
 APT := sh -euc 'sudo=$$( [ "$$(id -u)" = 0 ] || echo sudo ); export DEBIAN_FRONTEND=noninteractive; \
 	$$sudo apt-get update -qq; $$sudo apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' apt
 
-# Debian's names; on another system install PostgreSQL 15 or newer, libpq, PgBouncer (for tests) and a C
-# compiler.
+# Debian's names; on another system install PostgreSQL 15 or newer, libpq, a C compiler, and PgBouncer and
+# Redis for the tests.
 DEBIAN := $(strip \
 	$(if $(wildcard /usr/include/postgresql/libpq-fe.h),,libpq-dev) \
 	$(if $(wildcard /usr/lib/postgresql/*/bin/initdb),,postgresql) \
 	$(if $(wildcard /usr/sbin/pgbouncer)$(shell command -v pgbouncer),,pgbouncer) \
+	$(if $(shell command -v redis-server),,redis-server) \
 	$(if $(shell command -v curl),,curl) \
 	$(if $(wildcard /etc/ssl/certs/ca-certificates.crt),,ca-certificates) \
 	$(if $(shell command -v cc),,gcc libc6-dev) \
@@ -110,6 +111,6 @@ ifneq ($(DEBIAN),)
 		echo "Installing what is missing: $(DEBIAN)"; \
 		$(APT) $(DEBIAN); \
 	else \
-		command -v pg_config >/dev/null || { echo "Please install PostgreSQL 15 or newer with its client library (Homebrew: brew install postgresql@17 pgbouncer)" >&2; exit 2; }; \
+		command -v pg_config >/dev/null || { echo "Please install PostgreSQL 15 or newer with its client library (Homebrew: brew install postgresql@17 pgbouncer redis)" >&2; exit 2; }; \
 	fi
 endif

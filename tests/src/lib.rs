@@ -28,6 +28,7 @@ mod database;
 mod described;
 mod mail;
 mod pgbouncer;
+mod redis;
 
 pub use answer::Answer;
 pub use app::{Setup, TestApp, Work, access_tokens, secret_keys};
@@ -35,3 +36,4 @@ pub use caller::Caller;
 pub use database::{Database, seal_key};
 pub use mail::Mail;
 pub use pgbouncer::PgBouncer;
+pub use redis::Redis;

@@ -10,15 +10,19 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use rowhouse_tests::TestApp;
 
 /// Which of our crates may use which; all else is a new arrow, and ARCHITECTURE.md should say why.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("settings", &[]),
     ("embedded-postgres", &[]),
+    ("rate-limit", &[]),
     ("tenant-db", &[]),
     ("auth", &["domain"]),
     ("store", &["auth", "domain", "tenant-db"]),
     ("jobs", &["auth", "domain", "store", "tenant-db"]),
-    ("api", &["auth", "domain", "jobs", "store", "tenant-db"]),
+    (
+        "api",
+        &["auth", "domain", "jobs", "rate-limit", "store", "tenant-db"],
+    ),
     (
         "server",
         &[
@@ -27,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "domain",
             "embedded-postgres",
             "jobs",
+            "rate-limit",
             "settings",
             "store",
             "tenant-db",
@@ -55,6 +60,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "domain",
             "embedded-postgres",
             "jobs",
+            "rate-limit",
             "settings",
             "store",
             "tenant-db",
@@ -63,13 +69,15 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Who alone may use these packages of others.
-const OWNERS: [(&str, &[&str]); 12] = [
+const OWNERS: [(&str, &[&str]); 14] = [
     (
         "diesel",
         &["tenant-db", "store", "embedded-postgres", "rowhouse-tests"],
     ),
     ("r2d2", &["tenant-db"]),
     ("lettre", &["jobs"]),
+    ("redis", &["rate-limit"]),
+    ("governor", &["rate-limit"]),
     ("actix-web", &["api"]),
     ("awc", &["api"]),
     ("actix-rt", &["server", "rowhouse-tests"]),
