@@ -6,7 +6,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use api::{AppState, Captcha, CorsSettings, CursorKey, Server, ServerSettings, Services};
+use api::{
+    AppState, Captcha, CorsSettings, CursorKey, RateLimits, Server, ServerSettings, Services,
+};
 use auth::{
     AccessTokenSettings, AccessTokens, FingerprintKey, MailKey, PasswordSettings, PasswordThreads,
     RefreshKey, SecretKeys, SigningKey, TotpKeys,
@@ -176,6 +178,8 @@ impl TestApp {
                 workers: std::num::NonZeroUsize::new(2),
                 ..ServerSettings::default()
             },
+            // Most tests are not about how many.
+            rate_limits: RateLimits::off(),
         };
         change(&mut state, &mut services);
         let (stop, stopped) = oneshot::channel();

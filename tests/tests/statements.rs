@@ -246,6 +246,57 @@ async fn an_idempotency_key_costs_two_round_trips_and_nobody_else_pays_for_it() 
     assert_eq!(statements_of_a_new_project(&alice, again).await, 3);
 }
 
+/// By tenant, user or key, and by address: not one statement, however many are refused.
+#[tokio::test]
+async fn who_asks_too_often_costs_the_database_nothing() {
+    let _alone = ALONE.lock().await;
+    set_default_instrumentation(|| Some(Box::new(|event: InstrumentationEvent<'_>| count(&event))))
+        .unwrap();
+    let number = |n| std::num::NonZeroU32::new(n).unwrap();
+    let settings = api::RateLimitSettings {
+        auth_per_minute: number(1),
+        auth_burst: number(4),
+        user_per_minute: Some(number(1)),
+        user_burst: Some(number(4)),
+        ..api::RateLimitSettings::default()
+    };
+    let limiter = rate_limit::Limiter::local();
+    let limits = api::RateLimits::new(settings, api::TiersSettings::default(), limiter);
+    // As often as can be: it is read again by who is served alone.
+    let limits = limits
+        .with_loopback()
+        .believed_for(std::time::Duration::ZERO);
+    let app = TestApp::start_with(|state, _| state.rate_limits = limits).await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let (_, key) = alice.create_key(&["projects:read"]).await;
+    let login = json!({ "email": "alice@acme.example", "password": "securepass123" });
+    for caller in [&alice, &key] {
+        while caller.get("/api/v1/projects").await.status() == 200 {}
+        let before = STATEMENTS.load(Ordering::SeqCst);
+        for _ in 0..50 {
+            drop(caller.get("/api/v1/projects").await.expect(429));
+        }
+        assert_eq!(STATEMENTS.load(Ordering::SeqCst), before);
+    }
+    let stranger = app.stranger();
+    while stranger
+        .post("/api/v1/auth/login", login.clone())
+        .await
+        .status()
+        == 200
+    {}
+    let before = STATEMENTS.load(Ordering::SeqCst);
+    for _ in 0..50 {
+        drop(
+            stranger
+                .post("/api/v1/auth/login", login.clone())
+                .await
+                .expect(429),
+        );
+    }
+    assert_eq!(STATEMENTS.load(Ordering::SeqCst), before);
+}
+
 #[test]
 fn every_list_is_counted() {
     for (path, methods) in api::routes::list() {

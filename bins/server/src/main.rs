@@ -53,7 +53,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     if arguments.worker_only {
         serve::jobs(&settings, &database, &services, stop).await?;
     } else {
-        serve::requests(&settings, &database, state, services, stop).await?;
+        serve::requests(&settings, environment, &database, state, services, stop).await?;
     }
     log::info!("the server has stopped");
     database.close()

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use ::settings::Environment;
 use api::{AppState, Server, Services};
 use jobs::Worker;
 
@@ -14,11 +15,13 @@ use crate::{services, welcome};
 /// Serves the API; works on jobs beside it unless `jobs.enabled` says that others do.
 pub(crate) async fn requests(
     settings: &Settings,
+    environment: Environment,
     database: &Database,
     state: AppState,
     services: Services,
     stop: Stop,
 ) -> Result<(), Box<dyn Error>> {
+    let state = services::limited(state, settings, environment)?;
     let worker = if settings.jobs.enabled {
         Some(services::work(settings, database, &services)?)
     } else {

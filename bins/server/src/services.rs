@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use api::{AppState, Captcha, CursorKey, Services};
+use ::settings::Environment;
+use api::{AppState, Captcha, CursorKey, RateLimits, Services};
 use auth::{AccessTokens, FingerprintKey, MailKey, PasswordThreads, RefreshKey, TotpKeys};
 use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Views, Worker};
+use rate_limit::Limiter;
 use secrecy::ExposeSecret as _;
 use store::{IdentityDb, LinkRules, LoginLimit};
 use tenant_db::TenantDb;
@@ -23,6 +25,28 @@ pub(crate) fn state(settings: &Settings, database: &Database) -> Result<AppState
         cursor_key: CursorKey::derive(secrets.current().expose_secret().as_bytes()),
         cors: settings.cors.clone(),
         settings: settings.server.clone(),
+        rate_limits: RateLimits::off(),
+    })
+}
+
+/// With rate limits; waits for the first answer of Redis, where there is one.
+pub(crate) fn limited(
+    state: AppState,
+    settings: &Settings,
+    environment: Environment,
+) -> Result<AppState, Box<dyn Error>> {
+    if !settings.rate_limit.enabled {
+        return Ok(state);
+    }
+    let callers = Limiter::start(&settings.redis)?;
+    let limits = RateLimits::new(settings.rate_limit.clone(), settings.tiers.clone(), callers);
+    let rate_limits = match environment {
+        Environment::Production => limits.with_loopback(),
+        Environment::Development | Environment::Test => limits,
+    };
+    Ok(AppState {
+        rate_limits,
+        ..state
     })
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct Settings {
     pub(crate) seal: store::SealSettings,
     pub(crate) auth: auth::AuthSettings,
     pub(crate) tenants: api::TenantsSettings,
+    pub(crate) rate_limit: api::RateLimitSettings,
+    pub(crate) tiers: api::TiersSettings,
+    pub(crate) redis: rate_limit::RedisSettings,
     pub(crate) projects: jobs::ProjectsSettings,
     pub(crate) jobs: jobs::JobsSettings,
     pub(crate) mail: jobs::MailSettings,
@@ -117,6 +120,9 @@ mod tests {
             ("seal", fields::<store::SealSettings>()),
             ("auth", fields::<auth::AuthSettings>()),
             ("tenants", fields::<api::TenantsSettings>()),
+            ("rate_limit", fields::<api::RateLimitSettings>()),
+            ("tiers", fields::<api::TiersSettings>()),
+            ("redis", fields::<rate_limit::RedisSettings>()),
             ("projects", fields::<jobs::ProjectsSettings>()),
             ("jobs", fields::<jobs::JobsSettings>()),
             ("mail", fields::<jobs::MailSettings>()),
@@ -133,12 +139,18 @@ mod tests {
                 .iter()
                 .map(|field| format!("ROWHOUSE__AUTH__CAPTCHA__{field}").to_uppercase()),
         );
+        for tier in fields::<api::TiersSettings>() {
+            let fields = fields::<api::TierSettings>().iter();
+            keys.extend(
+                fields.map(|field| format!("ROWHOUSE__TIERS__{tier}__{field}").to_uppercase()),
+            );
+        }
         for (section, fields) in sections {
             assert!(!fields.is_empty());
             keys.extend(
                 fields
                     .iter()
-                    .filter(|field| (section, **field) != ("auth", "captcha"))
+                    .filter(|field| section != "tiers" && (section, **field) != ("auth", "captcha"))
                     .map(|field| format!("ROWHOUSE__{section}__{field}").to_uppercase()),
             );
         }

@@ -4,7 +4,7 @@
 use actix_web::{body::MessageBody, dev::ServiceResponse};
 use std::time::Instant;
 
-use crate::{authenticate::tenant_of, request_id::RequestId};
+use crate::{authenticate::tenant_of, rate_limits, request_id::RequestId};
 
 const TARGET: &str = "api::access";
 
@@ -14,7 +14,8 @@ pub(crate) fn write<B: MessageBody>(response: &ServiceResponse<B>, started: Inst
         return;
     }
     let request = response.request();
-    let tenant_id = tenant_of(request).map(|tenant| tenant.to_string());
+    let tenant = tenant_of(request).or_else(|| rate_limits::tenant_of(request));
+    let tenant_id = tenant.map(|tenant| tenant.to_string());
     let route = request.match_pattern();
     let duration_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
     log::info!(

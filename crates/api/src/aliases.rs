@@ -75,6 +75,10 @@ impl Successor {
         request.app_data::<Self>().copied()
     }
 
+    pub(crate) fn path(self) -> &'static str {
+        self.0
+    }
+
     /// Says on an answer that its path is an alias, and of what (RFC 9745; RFC 5829, 3.5).
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         headers.insert(HeaderName::from_static("deprecation"), DEPRECATION);

@@ -71,6 +71,25 @@ struct Caller {
 #[derive(Clone)]
 struct Known(Arc<Caller>);
 
+/// What the request's access token says, if it is good; verified once.
+#[derive(Clone)]
+struct Verified(Option<UserPrincipal>);
+
+/// Verifies the access token of a request.
+pub(crate) fn verified(
+    request: &HttpRequest,
+    state: &AppState,
+    token: &str,
+) -> Option<UserPrincipal> {
+    let known = request.extensions().get::<Verified>().cloned();
+    let Verified(user) = known.unwrap_or_else(|| {
+        let verified = Verified(state.access_tokens.verify(token, Utc::now()).ok());
+        request.extensions_mut().insert(verified.clone());
+        verified
+    });
+    user
+}
+
 /// The tenant that a request was made in, once its caller is known.
 pub(crate) fn tenant_of(request: &HttpRequest) -> Option<TenantId> {
     let extensions = request.extensions();
@@ -129,8 +148,7 @@ impl Caller {
         let principal = if KeySecret::is_meant(token) {
             PresentedKey::of(request).map(Principal::Key)
         } else {
-            let verified = state.access_tokens.verify(token, Utc::now());
-            verified.ok().map(Principal::User)
+            verified(request, state, token).map(Principal::User)
         };
         let principal = principal.ok_or(ApiError::InvalidToken)?;
         request.extensions_mut().insert(Bearing(principal.clone()));

@@ -131,6 +131,14 @@ pub enum ApiError {
     UnsupportedMediaType { expected: &'static str },
     #[error("too many sign-ins from this address have failed")]
     TooManyAttempts { retry_after_seconds: u64 },
+    #[error("too many requests")]
+    RateLimited {
+        /// Whose bucket is empty: `tenant`, `user`, `key` or `address`.
+        limit: &'static str,
+        retry_after_seconds: u64,
+    },
+    #[error("how many requests you made cannot be known now")]
+    RateLimitsUnavailable,
     #[error("{}", count(.0))]
     ValidationFailed(Vec<FieldError>),
     #[error("the server failed to answer")]
@@ -279,6 +287,8 @@ impl ApiError {
             Self::HeadersTooLarge { .. } => ErrorCode::HeadersTooLarge,
             Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
             Self::TooManyAttempts { .. } => ErrorCode::TooManyAttempts,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::RateLimitsUnavailable => ErrorCode::RateLimitsUnavailable,
             Self::ValidationFailed(_) => ErrorCode::ValidationFailed,
             Self::Internal(_) => ErrorCode::Internal,
             Self::Busy { .. } => ErrorCode::Busy,
@@ -302,6 +312,7 @@ impl ApiError {
     pub fn limit(&self) -> Option<&'static str> {
         match self {
             Self::TooManyAttempts { .. } => Some("address"),
+            Self::RateLimited { limit, .. } => Some(limit),
             _ => None,
         }
     }
@@ -334,10 +345,15 @@ impl ApiError {
             }
             | Self::TooManyAttempts {
                 retry_after_seconds,
-            } => Some(*retry_after_seconds),
-            Self::DeadlineExceeded | Self::CaptchaUnavailable(_) | Self::DatabaseUnavailable(_) => {
-                Some(RETRY_AFTER_SECONDS)
             }
+            | Self::RateLimited {
+                retry_after_seconds,
+                ..
+            } => Some(*retry_after_seconds),
+            Self::DeadlineExceeded
+            | Self::CaptchaUnavailable(_)
+            | Self::DatabaseUnavailable(_)
+            | Self::RateLimitsUnavailable => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
     }

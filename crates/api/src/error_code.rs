@@ -152,6 +152,8 @@ error_codes! {
         "The headers are more, or larger, than this server reads. Beyond 96 of them, or 128 KiB, the connection is closed with a bare status.";
     TooManyAttempts = "too_many_attempts", 429, "Too many attempts",
         "Too many sign-ins from this address have failed for this e-mail. Nothing was compared; whether the account exists is not said. Repeat after `Retry-After` seconds.";
+    RateLimited = "rate_limited", 429, "Too many requests",
+        "A bucket is empty, and `limit` says whose: the tenant's, the user's, the API key's, or that of the address. Nothing was done. Repeat after `Retry-After` seconds; `RateLimit` says how all buckets of the request stand.";
     Internal = "internal", 500, "Internal error",
         "The server failed. The request id leads its operators to the cause.";
     Busy = "busy", 503, "Busy",
@@ -160,6 +162,8 @@ error_codes! {
         "The request was not done within the server's limit, and is not waited for any more. What it was writing happens as a whole or not at all, and may yet happen: read before you repeat it.";
     CaptchaUnavailable = "captcha_unavailable", 503, "Captcha cannot be verified",
         "The service that verifies captchas does not answer. Repeat after `Retry-After` seconds; the captcha may have to be solved again.";
+    RateLimitsUnavailable = "rate_limits_unavailable", 503, "Rate limits unavailable",
+        "How many requests you made cannot be known now, and this server serves none without. Nothing was done. Repeat after `Retry-After` seconds.";
     DatabaseUnavailable = "database_unavailable", 503, "Database unavailable",
         "The database does not answer. Repeat after `Retry-After` seconds.";
 }

@@ -14,8 +14,8 @@ use futures_util::FutureExt as _;
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use crate::{
-    access_log, aliases::Successor, cors, denial, error::ApiError, problem, request_id::RequestId,
-    scheme::is_https, security_headers, state::AppState, unread_body, vary,
+    access_log, aliases::Successor, cors, denial, error::ApiError, problem, rate_limits,
+    request_id::RequestId, scheme::is_https, security_headers, state::AppState, unread_body, vary,
 };
 
 /// The outermost middleware.
@@ -54,7 +54,9 @@ pub(crate) async fn frame<B: MessageBody + 'static>(
                 response = response.into_response(problem);
             }
             add_headers(response.headers_mut());
-            if let Some(successor) = Successor::of(response.request()) {
+            let request = response.request().clone();
+            rate_limits::write(&request, response.headers_mut());
+            if let Some(successor) = Successor::of(&request) {
                 successor.write(response.headers_mut());
             }
             access_log::write(&response, started);

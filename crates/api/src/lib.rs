@@ -6,7 +6,7 @@
 //! three beats: wire to domain, one transaction, domain to view.
 //!
 //! ```no_run
-//! use api::{AppState, CorsSettings, CursorKey, Server, ServerSettings, Services};
+//! use api::{AppState, CorsSettings, CursorKey, RateLimits, Server, ServerSettings, Services};
 //! use auth::{AccessTokenSettings, AccessTokens, SigningKey};
 //!
 //! # async fn serve(services: Services) -> Result<(), Box<dyn std::error::Error>> {
@@ -19,6 +19,7 @@
 //!     cursor_key: CursorKey::derive(secret.as_bytes()),
 //!     cors: CorsSettings::default(),
 //!     settings: ServerSettings::default(),
+//!     rate_limits: RateLimits::off(),
 //! }, services)?;
 //! println!("listening on {:?}", server.addresses());
 //! server.run().await?;
@@ -66,6 +67,7 @@ mod patchable;
 mod permission_list;
 mod presented_key;
 mod problem;
+mod rate_limits;
 mod request_id;
 pub mod require;
 pub mod routes;
@@ -92,6 +94,7 @@ pub use error_code::ErrorCode;
 pub use host::{HostPattern, NotAHostPattern};
 pub use list::{List, ListQuery, Page};
 pub use patchable::Patchable;
+pub use rate_limits::{RateLimitSettings, RateLimits, TierSettings, TiersSettings};
 pub use request_id::RequestId;
 pub use server::Server;
 pub use services::Services;

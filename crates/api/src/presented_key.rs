@@ -11,7 +11,10 @@ use actix_web::{
 use auth::{KeyPrincipal, KeySecret};
 use chrono::Utc;
 
-use crate::{aliases::Successor, authenticate::bearer_token, error::ApiError, services::Services};
+use crate::{
+    aliases::Successor, authenticate::bearer_token, error::ApiError, rate_limits::charge_key,
+    services::Services,
+};
 
 /// What the key of this request stands for; `None` for one that is not good.
 pub(crate) struct PresentedKey(Option<KeyPrincipal>);
@@ -53,5 +56,6 @@ async fn find(request: &HttpRequest) -> Result<Option<PresentedKey>, ApiError> {
     // For what is malformed nobody's key is looked up: a refusal shall not tell by its time why.
     let presented = KeySecret::parse(token).unwrap_or_else(|_| KeySecret::generate());
     let found = services.identity.find_key(&presented, Utc::now()).await?;
+    charge_key(request, &presented, found.as_ref()).await?;
     Ok(Some(PresentedKey(found)))
 }

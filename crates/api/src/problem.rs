@@ -109,7 +109,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 fn log_causes(error: &ApiError, request_id: &RequestId) {
     let code = error.code();
     let level = match code {
-        ErrorCode::Busy => log::Level::Warn,
+        ErrorCode::Busy | ErrorCode::RateLimitsUnavailable => log::Level::Warn,
         _ if code.status().is_server_error() => log::Level::Error,
         _ => return,
     };

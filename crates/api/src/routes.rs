@@ -1,4 +1,5 @@
-//! The whole API in one table: path, method, handler, and what is special about a route.
+//! The whole API in one table: path, method, handler, and what is special about a route. A request
+//! costs one token of its tenant's and its caller's buckets, or as many as stand beside the route.
 
 use actix_web::{
     FromRequest, Handler, HttpResponse, Resource, Responder, Route,
@@ -20,7 +21,11 @@ use crate::{
     error::ApiError,
     extract::{BodyLimit, Strict},
     idempotency, presented_key,
+    rate_limits::{self, Toll},
 };
+
+/// Tokens of what sends a mail, or computes a hash.
+const DEAR: u32 = 5;
 
 /// Every path with its methods and handlers; those of another system are `aliases.rs`.
 fn table() -> Vec<Endpoint> {
@@ -42,7 +47,9 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/auth/verify-email/resend").post(verification::resend),
         at("/api/v1/auth/password/forgot").post(password::forgot),
         at("/api/v1/auth/password/reset").post(password::reset),
-        at("/api/v1/auth/password/change").post(password::change),
+        at("/api/v1/auth/password/change")
+            .post(password::change)
+            .costs(DEAR),
         at("/api/v1/auth/step-up").post(step_up::step_up),
         at("/api/v1/auth/mfa/totp")
             .post(mfa::begin)
@@ -57,19 +64,23 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/users/me/sessions/{id}").delete(sessions::delete),
         at("/api/v1/users")
             .get(users::list)
-            .post_once(users::create),
+            .post_once(users::create)
+            .costs(DEAR),
         at("/api/v1/users/{id}")
             .get(users::find)
             .patch(users::update)
             .delete(users::delete),
         at("/api/v1/invitations")
             .get(invitations::list)
-            .post_once(invitations::create),
+            .post_once(invitations::create)
+            .costs(DEAR),
         at("/api/v1/invitations/accept").post(invitation_acceptance::accept),
         at("/api/v1/invitations/{id}")
             .get(invitations::find)
             .delete(invitations::delete),
-        at("/api/v1/invitations/{id}/resend").post_once(invitations::resend),
+        at("/api/v1/invitations/{id}/resend")
+            .post_once(invitations::resend)
+            .costs(DEAR),
         at("/api/v1/tenants").post(tenants::create),
         at("/api/v1/roles")
             .get(roles::list)
@@ -113,7 +124,18 @@ fn table() -> Vec<Endpoint> {
 
 /// Adds every route.
 pub fn register(config: &mut ServiceConfig) {
-    for endpoint in table().into_iter().chain(aliases::table()) {
+    let table = table();
+    let costs = |path: &str| {
+        let meant = table.iter().find(|endpoint| endpoint.path == path);
+        meant.map(|endpoint| endpoint.costs.clone())
+    };
+    let aliases = aliases::table().into_iter().map(|mut alias| {
+        let meant = alias.successor.and_then(|meant| costs(meant.path()));
+        alias.costs = meant.unwrap_or_default();
+        alias
+    });
+    let aliases: Vec<Endpoint> = aliases.collect();
+    for endpoint in table.into_iter().chain(aliases) {
         config.service(endpoint);
     }
 }
@@ -133,6 +155,8 @@ pub fn at(path: &'static str) -> Endpoint {
         path,
         resource: web::resource(path),
         allowed: Vec::new(),
+        last: Vec::new(),
+        costs: Vec::new(),
         successor: None,
     }
 }
@@ -143,6 +167,9 @@ pub struct Endpoint {
     path: &'static str,
     resource: Resource,
     allowed: Vec<Method>,
+    /// Those that were added last.
+    last: Vec<Method>,
+    costs: Vec<(Method, u32)>,
     successor: Option<Successor>,
 }
 
@@ -192,6 +219,13 @@ impl Endpoint {
         self
     }
 
+    /// How many tokens a request of the methods before takes, instead of one.
+    pub fn costs(mut self, tokens: u32) -> Self {
+        let last = self.last.iter().cloned();
+        self.costs.extend(last.map(|method| (method, tokens)));
+        self
+    }
+
     /// The path is an alias of this one, and every answer says so.
     pub(crate) fn succeeded_by(mut self, successor: Successor) -> Self {
         self.resource = self.resource.app_data(successor);
@@ -217,6 +251,7 @@ impl Endpoint {
         let guard = guard::fn_guard(move |context| served.contains(&context.head().method));
         self.resource = self.resource.route(route.guard(guard));
         self.allowed.extend_from_slice(methods);
+        self.last = methods.to_vec();
         self
     }
 }
@@ -229,9 +264,12 @@ impl HttpServiceFactory for Endpoint {
             let allow = allow.clone();
             async move { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow }) }
         };
+        let meant = self.successor.map_or(self.path, Successor::path);
         self.resource
+            .app_data(Toll::new(meant, self.costs))
             .default_service(web::to(refuse))
             .wrap(from_fn(presented_key::look_up))
+            .wrap(from_fn(rate_limits::charge))
             .wrap(from_fn(deadline::limit))
             .register(config);
     }

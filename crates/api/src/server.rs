@@ -9,7 +9,8 @@ use actix_web::{
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
-    cors, error::ApiError, frame::frame, gate::gate, routes, services::Services, state::AppState,
+    cors, error::ApiError, frame::frame, gate::gate, rate_limits::limit_address, routes,
+    services::Services, state::AppState,
 };
 
 /// Listens from [`Server::bind`] on, serves from [`Server::run`] on.
@@ -47,6 +48,7 @@ impl Server {
                 .app_data(Data::from(Arc::clone(&state)))
                 .configure(routes.clone())
                 .default_service(web::to(not_found))
+                .wrap(from_fn(limit_address))
                 .wrap(cors::middleware(&cors))
                 .wrap(from_fn(gate))
                 .wrap(from_fn(frame))

@@ -2,7 +2,9 @@
 
 use auth::AccessTokens;
 
-use crate::{cors::CorsSettings, cursor::CursorKey, settings::ServerSettings};
+use crate::{
+    cors::CorsSettings, cursor::CursorKey, rate_limits::RateLimits, settings::ServerSettings,
+};
 
 /// Made once by the binary, shared by every worker. Handlers take `Data<AppState>`.
 pub struct AppState {
@@ -14,6 +16,8 @@ pub struct AppState {
     pub cors: CorsSettings,
     /// Section `server`.
     pub settings: ServerSettings,
+    /// How many requests of whom are served.
+    pub rate_limits: RateLimits,
 }
 
 impl std::fmt::Debug for AppState {

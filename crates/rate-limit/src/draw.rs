@@ -2,8 +2,8 @@
 
 use crate::Limit;
 
-/// Tokens from one bucket. A call draws from several at once, all of one family: from every one, or
-/// from none.
+/// Tokens from one bucket. A call draws from several at once, each named once, all of one family: from
+/// every one, or from none.
 ///
 /// A bucket is known by its family and its name. Families never meet: `("a", "b:c")` and
 /// `("a:b", "c")` are two buckets. In Redis the family is the key's hash tag, so that the buckets of

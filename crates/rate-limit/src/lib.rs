@@ -34,7 +34,8 @@
 //! **Redis** (6 or newer). One call is one `EVALSHA` of one script, by Redis' own clock, whatever the
 //! clocks of the servers say; a script that Redis does not know, after a restart, is loaded on the
 //! way. Keys are `rate:{family}:name`, of one hash tag a call, and expire when the bucket is full. One
-//! connection a process, shared by all calls; a thread of its own keeps it.
+//! connection a process, shared by all calls; a thread of its own keeps it. `rediss://` needs the feature
+//! `tls`.
 //!
 //! **Redis gone.** Three failures in a row (no connection, no answer within
 //! `redis.timeout_milliseconds`, a refusal such as that of a full one) open the breaker: from then on

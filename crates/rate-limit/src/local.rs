@@ -202,3 +202,29 @@ fn bucket_of(state: Option<Nanos>) -> Bucket {
 fn state_of(bucket: Bucket) -> Nanos {
     Nanos::new(bucket.full_at_micros().saturating_mul(NANOS_PER_MICRO))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::Limit;
+
+    /// Named twice, a bucket has enough for each when it is looked at, and not for both: as if
+    /// another call had come between the look and the draw.
+    #[test]
+    fn what_was_drawn_before_a_refusal_is_given_back() {
+        let local = Local::with_clock(|| 1);
+        let draw = |name, cost| Draw {
+            name,
+            limit: Limit::per_minute(NonZeroU32::MIN, NonZeroU32::new(3).unwrap()),
+            cost,
+        };
+        let decision = local.draw("acme", &[draw("all", 1), draw("vera", 2), draw("vera", 2)]);
+        assert_eq!(decision.refused().map(|(which, _)| which), Some(2));
+        for name in ["all", "vera"] {
+            let looked = local.draw("acme", &[draw(name, 0)]);
+            assert_eq!(looked.levels()[0].remaining, 3, "{name}");
+        }
+    }
+}

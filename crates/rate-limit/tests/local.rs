@@ -1,9 +1,5 @@
 //! Buckets in this process.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

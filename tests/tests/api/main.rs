@@ -48,6 +48,7 @@ mod project_sorting;
 mod project_views;
 mod projects;
 mod queries;
+mod rate_limits;
 mod raw;
 mod reference_session;
 mod refresh;

@@ -11,6 +11,7 @@ mod deaths;
 mod first_run;
 mod http;
 mod keys;
+mod limits;
 mod refusals;
 mod repeats;
 mod servers;

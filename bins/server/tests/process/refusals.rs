@@ -113,6 +113,28 @@ fn missing_programs_of_postgresql_come_with_what_mends_it() {
 }
 
 #[test]
+fn a_limit_of_zero_and_a_redis_that_is_none_are_one_line() {
+    let none = "ROWHOUSE__TIERS__FREE__RATE_LIMIT_BURST";
+    let printed = refused(command().env("ROWHOUSE_ENV", "test").env(none, "0"));
+    assert_one_line(&printed, none);
+    let printed = refused(
+        command()
+            .env("ROWHOUSE_ENV", "test")
+            .env("ROWHOUSE__REDIS__ON_FAILURE", "panic"),
+    );
+    assert_one_line(&printed, "ROWHOUSE__REDIS__ON_FAILURE");
+    let home = Home::new();
+    let printed = refused(
+        home.command()
+            .env("ROWHOUSE__RATE_LIMIT__ENABLED", "true")
+            .env("REDIS_URL", "http://user:secret@127.0.0.1")
+            .env("RUST_LOG", "off"),
+    );
+    assert_one_line(&printed, "redis.url is not the address of a Redis");
+    assert!(!printed.contains("secret"), "{printed}");
+}
+
+#[test]
 fn an_unknown_environment_is_one_line() {
     let printed = refused(command().env("ROWHOUSE_ENV", "prod"));
     assert_one_line(&printed, "prod");

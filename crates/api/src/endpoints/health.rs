@@ -4,10 +4,11 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
+use rate_limit::Health as Limits;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::services::Services;
+use crate::{services::Services, state::AppState};
 
 /// The server lives.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,13 +22,14 @@ pub(crate) struct Health {
 /// What the server depends on.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
-    /// `ok` or `unavailable`.
+    /// `ok`, `degraded` or `unavailable`.
     #[schema(example = "ok")]
     status: &'static str,
     checks: Checks,
 }
 
-/// `ok`, `unavailable`, or `off` for what is not used.
+/// `ok`, `unavailable`, `degraded` for what is gone and can be done without, or `off` for what is not
+/// used.
 #[derive(Debug, Serialize, ToSchema)]
 struct Checks {
     #[schema(example = "ok")]
@@ -53,7 +55,8 @@ pub(crate) async fn live() -> Json<Health> {
     })
 }
 
-/// 200 while requests can be served, 503 while they cannot.
+/// 200 while requests can be served, `degraded` while something is gone that they can do without; 503
+/// while they cannot.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "health_ready",
     responses(
@@ -61,23 +64,25 @@ pub(crate) async fn live() -> Json<Health> {
         (status = 503, body = Readiness, description = "Requests cannot be served."),
     ),
 )]
-pub(crate) async fn ready(services: Data<Services>) -> HttpResponse {
+pub(crate) async fn ready(state: Data<AppState>, services: Data<Services>) -> HttpResponse {
     let (database, migrations) = match services.identity.is_migrated().await {
         Ok(true) => ("ok", "ok"),
         Ok(false) => ("ok", "unavailable"),
         Err(_) => ("unavailable", "unavailable"),
     };
-    // No part of the server uses Redis yet.
+    let redis = match state.rate_limits.health() {
+        None | Some(Limits::Local) => "off",
+        Some(Limits::Shared) => "ok",
+        Some(Limits::Degraded) => "degraded",
+    };
     let checks = Checks {
         database,
         migrations,
-        redis: "off",
+        redis,
     };
     if database == "ok" && migrations == "ok" {
-        HttpResponse::Ok().json(Readiness {
-            status: "ok",
-            checks,
-        })
+        let status = if redis == "degraded" { redis } else { "ok" };
+        HttpResponse::Ok().json(Readiness { status, checks })
     } else {
         HttpResponse::ServiceUnavailable().json(Readiness {
             status: "unavailable",

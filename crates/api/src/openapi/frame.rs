@@ -10,8 +10,8 @@ use utoipa::openapi::{OpenApi, PathItem, Ref, RefOr};
 
 use super::problems::{add_problem, codes_of};
 use super::shared::{
-    CONDITIONS, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, REQUEST_ID, TENANT_HEADERS, headers,
-    parameters,
+    CONDITIONS, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, RATE_LIMITS, REQUEST_ID, TENANT_HEADERS,
+    headers, parameters,
 };
 use crate::aliases;
 use crate::error_code::ErrorCode::{self, *};
@@ -19,9 +19,15 @@ use crate::error_code::ErrorCode::{self, *};
 /// Of every operation, whatever it does.
 const ANYWHERE: &[ErrorCode] = &[UriTooLong, ValidationFailed, HeadersTooLarge];
 /// Of every one that is not about health.
-const BEYOND_HEALTH: &[ErrorCode] = &[UnknownHost, HttpsRequired];
+const BEYOND_HEALTH: &[ErrorCode] = &[UnknownHost, HttpsRequired, RateLimited];
 /// Of every operation of the API.
-const ALWAYS: &[ErrorCode] = &[Internal, Busy, DeadlineExceeded, DatabaseUnavailable];
+const ALWAYS: &[ErrorCode] = &[
+    Internal,
+    Busy,
+    DeadlineExceeded,
+    RateLimitsUnavailable,
+    DatabaseUnavailable,
+];
 /// Of one with a body.
 const BODY: &[ErrorCode] = &[
     MalformedRequest,
@@ -77,6 +83,9 @@ impl Modify for Frame {
                     add_parameters(meant, operation);
                 }
                 add_headers(operation);
+                if !meant.starts_with("/health") {
+                    add_rate_limits(operation);
+                }
                 share_parameters(operation);
                 if method == "post"
                     && let Some(links) = links.get(path)
@@ -219,6 +228,22 @@ fn add_headers(operation: &mut Operation) {
         }
         for name in ["ETag", "Location", "Link"] {
             if response.headers.contains_key(name) {
+                let reference = Ref::new(format!("#/components/headers/{name}"));
+                response
+                    .headers
+                    .insert(name.to_owned(), RefOr::Ref(reference));
+            }
+        }
+    }
+}
+
+/// What says how many requests are left, where it went well and where there were too many.
+fn add_rate_limits(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && (status.starts_with('2') || status == "429")
+        {
+            for name in RATE_LIMITS {
                 let reference = Ref::new(format!("#/components/headers/{name}"));
                 response
                     .headers

@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 pub(super) const TENANT_HEADERS: [&str; 2] = ["X-Tenant-Slug", "X-Tenant-ID"];
 pub(super) const REQUEST_ID: &str = "X-Request-Id";
+pub(super) const RATE_LIMITS: [&str; 2] = ["RateLimit-Policy", "RateLimit"];
 pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 pub(super) const IDEMPOTENCY_REPLAYED: &str = "Idempotency-Replayed";
 pub(super) const CONDITIONS: [&str; 2] = ["If-Match", "If-None-Match"];
@@ -20,7 +21,7 @@ fn header(description: &str, example: &str) -> Header {
         .build()
 }
 
-pub(super) fn headers() -> [(&'static str, Header); 8] {
+pub(super) fn headers() -> [(&'static str, Header); 10] {
     [
         (
             REQUEST_ID,
@@ -69,6 +70,20 @@ pub(super) fn headers() -> [(&'static str, Header); 8] {
             header(
                 "The challenge of a 401 (RFC 6750, 3).",
                 "Bearer realm=\"rowhouse\"",
+            ),
+        ),
+        (
+            RATE_LIMITS[0],
+            header(
+                "The buckets that the request drew from: each gets `q` tokens in `w` seconds and holds `rowhouse-burst` (draft-ietf-httpapi-ratelimit-headers-10). Absent where there are no limits.",
+                "\"tenant\";q=300;w=60;rowhouse-burst=100",
+            ),
+        ),
+        (
+            RATE_LIMITS[1],
+            header(
+                "How they stand: `r` tokens are left, and in `t` seconds the bucket is full.",
+                "\"tenant\";r=99;t=1",
             ),
         ),
         (

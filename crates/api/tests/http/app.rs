@@ -9,7 +9,7 @@ use actix_web::{
 };
 use api::{
     ApiError, AppState, Authenticated, Authorized, CorsSettings, CursorKey, List, ListQuery,
-    Patchable, RequestId, Server, ServerSettings, Validation,
+    Patchable, RateLimits, RequestId, Server, ServerSettings, Validation,
     etag::{ETag, IfMatch, Versioned},
     extract::{Body, Patch, PathId, QueryParams},
     require,
@@ -216,6 +216,7 @@ pub(crate) fn state(settings: ServerSettings) -> AppState {
             ..CorsSettings::default()
         },
         settings,
+        rate_limits: RateLimits::off(),
     }
 }
 

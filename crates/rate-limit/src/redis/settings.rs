@@ -9,8 +9,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub struct RedisSettings {
-    /// `redis.url`: `redis://[user:password@]host:port/db`, or `redis+unix:///path`. Default none:
-    /// every process limits for itself.
+    /// `redis.url`: `redis://[user:password@]host:port/db`, `rediss://…` for TLS, or
+    /// `redis+unix:///path`. Default none: every process limits for itself.
     pub url: Option<SecretString>,
     /// `redis.on_failure`: what holds while Redis does not answer. Default `local`.
     pub on_failure: OnFailure,
