@@ -16,7 +16,7 @@ use auth::{
 use chrono::TimeDelta;
 use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Views, Worker};
 use serde_json::{Value, json};
-use store::{IdentityDb, LinkRules, LoginLimit};
+use store::{IdentityDb, LinkRules, LoginLimit, TenantPlans};
 use tempfile::TempDir;
 use tenant_db::{PoolSettings, TenantDb, register_seal_key};
 use tokio::sync::oneshot;
@@ -57,6 +57,7 @@ pub struct TestApp {
     database: Arc<Database>,
     tenants: TenantDb,
     identity: IdentityDb,
+    plans: TenantPlans,
     views: Views,
     address: SocketAddr,
     client: reqwest::Client,
@@ -135,6 +136,8 @@ impl TestApp {
         };
         let tenants = TenantDb::connect(&url("rowhouse_app"), seal_key(), &pool).unwrap();
         let identity = IdentityDb::connect(&url("rowhouse_auth"), &pool).unwrap();
+        let auth_url = database.url("rowhouse_auth");
+        let plans = TenantPlans::start(identity.clone(), Some(&auth_url), &pool).unwrap();
         let views = Views::default();
         let worker = setup.worker.as_ref().map(|work| {
             let parts = Parts {
@@ -147,6 +150,7 @@ impl TestApp {
         let mut services = Services {
             tenants: tenants.clone(),
             identity: identity.clone(),
+            plans: plans.clone(),
             passwords: PasswordThreads::new(PasswordSettings {
                 cost: 4,
                 ..PasswordSettings::default()
@@ -202,6 +206,7 @@ impl TestApp {
             database,
             tenants,
             identity,
+            plans,
             views,
             address: address.recv().unwrap(),
             client: reqwest::Client::new(),
@@ -288,6 +293,12 @@ impl TestApp {
     #[must_use]
     pub fn identity(&self) -> &IdentityDb {
         &self.identity
+    }
+
+    /// What the server remembers of the tenants' plans.
+    #[must_use]
+    pub fn plans(&self) -> &TenantPlans {
+        &self.plans
     }
 
     /// Writes down the views that the server has seen so far.

@@ -2,12 +2,16 @@
 //! process, so these tests have a binary of their own, and run one at a time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use diesel::connection::{InstrumentationEvent, set_default_instrumentation};
 use diesel::prelude::*;
+use domain::TenantId;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
+use store::TenantPlans;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
 
@@ -295,6 +299,50 @@ async fn who_asks_too_often_costs_the_database_nothing() {
         );
     }
     assert_eq!(STATEMENTS.load(Ordering::SeqCst), before);
+/// Whether all of them are answered.
+async fn many_ask(plans: &TenantPlans, tenant: TenantId) -> bool {
+    let mut asking = JoinSet::new();
+    for _ in 0..64 {
+        let plans = plans.clone();
+        asking.spawn(async move { plans.find(tenant).await.is_ok() });
+    }
+    asking.join_all().await.into_iter().all(|answered| answered)
+}
+
+/// A plan is asked for once, however many want it, and not at all while it is remembered.
+#[tokio::test]
+async fn a_plan_that_many_ask_for_costs_one_round_trip() {
+    let _alone = ALONE.lock().await;
+    set_default_instrumentation(|| Some(Box::new(|event: InstrumentationEvent<'_>| count(&event))))
+        .unwrap();
+    let (app, alice, _) = TestApp::two_tenants().await;
+    let id = alice.get("/api/v1/tenant").await.expect(200).json()["id"].clone();
+    let id = TenantId::from(id.as_str().unwrap().parse::<uuid::Uuid>().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !app.plans().hears() {
+        assert!(Instant::now() < deadline, "nobody listens");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Connections that are made meanwhile, and an ear that is tested, count as well.
+    let (mut first, mut later) = (usize::MAX, usize::MAX);
+    for _ in 0..8 {
+        let byte = id.uuid().as_bytes()[15];
+        diesel::sql_query(format!("NOTIFY tenant_plans, '{byte}'"))
+            .execute(&mut app.database().superuser())
+            .unwrap();
+        let before = STATEMENTS.load(Ordering::SeqCst);
+        // Until it is heard nothing is asked.
+        while STATEMENTS.load(Ordering::SeqCst) == before {
+            assert!(Instant::now() < deadline, "nobody hears");
+            assert!(many_ask(app.plans(), id).await);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        first = first.min(STATEMENTS.load(Ordering::SeqCst) - before);
+        let before = STATEMENTS.load(Ordering::SeqCst);
+        assert!(many_ask(app.plans(), id).await);
+        later = later.min(STATEMENTS.load(Ordering::SeqCst) - before);
+    }
+    assert_eq!((first, later), (1, 0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Views, Worker};
 use rate_limit::Limiter;
 use secrecy::ExposeSecret as _;
-use store::{IdentityDb, LinkRules, LoginLimit};
+use store::{IdentityDb, LinkRules, LoginLimit, TenantPlans};
 use tenant_db::TenantDb;
 
 use crate::database::Database;
@@ -50,7 +50,7 @@ pub(crate) fn limited(
     })
 }
 
-/// Both pools; each opens its first connection here.
+/// Both pools, each of which opens its first connection here, and what listens beside them.
 pub(crate) fn connect(
     settings: &Settings,
     database: &Database,
@@ -58,9 +58,12 @@ pub(crate) fn connect(
 ) -> Result<Services, Box<dyn Error>> {
     let (urls, key) = (&database.urls, database.seal_key.clone());
     let (auth, secrets) = (&settings.auth, &database.secret_keys);
+    let pool = settings.database.auth_pool();
+    let identity = IdentityDb::connect(&urls.auth, &pool)?;
     Ok(Services {
         tenants: TenantDb::connect(&urls.app, key, &settings.database.tenant_pool())?,
-        identity: IdentityDb::connect(&urls.auth, &settings.database.auth_pool())?,
+        plans: TenantPlans::start(identity.clone(), settings.database.listen_url(urls), &pool)?,
+        identity,
         passwords,
         outbox: Outbox::default(),
         views: Views::default(),

@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
 use jobs::{Outbox, Views};
 use std::sync::Arc;
-use store::{IdentityDb, LoginLimit, NewRefreshToken, NewSession, SignedIn};
+use store::{IdentityDb, LoginLimit, NewRefreshToken, NewSession, SignedIn, TenantPlans};
 use tenant_db::TenantDb;
 
 use crate::captcha::Captcha;
@@ -20,6 +20,8 @@ pub struct Services {
     pub tenants: TenantDb,
     /// Accounts and sessions.
     pub identity: IdentityDb,
+    /// What tenants pay for, without asking the database each time.
+    pub plans: TenantPlans,
     /// bcrypt, on threads of its own.
     pub passwords: PasswordThreads,
     /// What is done later, and who does it.

@@ -31,6 +31,7 @@ mod api_key;
 mod branding;
 mod custom_role;
 mod email;
+mod feature;
 mod https_url;
 mod idempotency_key;
 mod ids;
@@ -44,6 +45,7 @@ mod role;
 mod session;
 mod slug;
 mod tenant;
+mod tenant_plan;
 mod tenant_settings;
 mod text;
 mod words;
@@ -53,6 +55,7 @@ pub use api_key::ApiKey;
 pub use branding::{BrandingPatch, Color, ColorError};
 pub use custom_role::CustomRole;
 pub use email::{Email, EmailError};
+pub use feature::{Feature, FeatureSource, Features};
 pub use https_url::{HttpsUrl, HttpsUrlError};
 pub use idempotency_key::{IdempotencyKey, IdempotencyKeyError};
 pub use ids::{
@@ -71,6 +74,7 @@ pub use role::{CustomRoleName, Role, RoleName, RoleNameError};
 pub use session::Session;
 pub use slug::{SlugError, TenantSlug};
 pub use tenant::{Signup, SubscriptionTier, Tenant, TenantChanges, TenantPatch, TenantStatus};
+pub use tenant_plan::TenantPlan;
 pub use tenant_settings::{SettingsError, SettingsFault, SettingsPatch, WeekStart};
 pub use text::{
     ApiKeyName, Description, FullName, NamePrefix, ProjectName, ResourceName, ResourceType,

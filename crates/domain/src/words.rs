@@ -66,8 +66,8 @@ pub(crate) use words;
 #[cfg(test)]
 mod tests {
     use crate::{
-        MailKind, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier, TenantStatus,
-        WeekStart,
+        Feature, MailKind, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier,
+        TenantStatus, WeekStart,
     };
 
     /// Text and JSON of every variant say the same word, and both lead back to the variant.
@@ -85,6 +85,7 @@ mod tests {
     #[test]
     fn every_word_leads_back_to_its_variant() {
         assert_round_trip!(
+            Feature,
             MailKind,
             Role,
             ProjectStatus,

@@ -76,6 +76,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121002400_tenant_deletion/up.sql"),
         include_str!("../../../migrations/20261121002600_idempotency/up.sql"),
         include_str!("../../../migrations/20261121002700_conditional_writes/up.sql"),
+        include_str!("../../../migrations/20261121003200_tenant_plans/up.sql"),
     ]
 }
 
@@ -86,6 +87,12 @@ fn triggers(catalog: Catalog) -> Catalog {
             "tenants_copy",
             "AFTER INSERT OR DELETE OR UPDATE OF status",
             "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_tenant()",
+        )
+        .trigger(
+            "public.tenants",
+            "tenants_tell_plan_changed",
+            "AFTER UPDATE OF subscription_tier, rate_limit_per_minute, rate_limit_burst, features",
+            "FOR EACH ROW EXECUTE FUNCTION directory.tell_plan_changed()",
         )
         .trigger(
             "public.memberships",

@@ -23,6 +23,10 @@ pub struct DatabaseSettings {
     pub app_url: Option<SecretString>,
     /// The whole URL for `rowhouse_auth`, in place of the one made from `url`.
     pub auth_url: Option<SecretString>,
+    /// The whole URL for `rowhouse_auth` on which the server hears of changes of plans; default:
+    /// `auth_url`. Behind PgBouncer it leads past it; without it plans are then up to five seconds
+    /// old.
+    pub listen_url: Option<SecretString>,
     /// The whole URL for `rowhouse_ops`, in place of the one made from `url`.
     pub ops_url: Option<SecretString>,
     /// Password of `rowhouse_app`; default: from `credentials.toml`.
@@ -52,6 +56,7 @@ impl Default for DatabaseSettings {
             url: None,
             app_url: None,
             auth_url: None,
+            listen_url: None,
             ops_url: None,
             app_password: None,
             auth_password: None,
@@ -117,6 +122,13 @@ impl DatabaseSettings {
                 .as_ref()
                 .map(|url| with_role(url, "rowhouse_ops", &password))
         })
+    }
+
+    /// Where the server hears of changes; `None`: nowhere, as nothing is heard through PgBouncer.
+    #[must_use]
+    pub fn listen_url<'a>(&'a self, urls: &'a RoleUrls) -> Option<&'a SecretString> {
+        let through = (!self.pgbouncer).then_some(&urls.auth);
+        self.listen_url.as_ref().or(through)
     }
 
     /// The seal keys, as they are to be registered for these connections.

@@ -11,6 +11,7 @@ mod proof;
 mod queue;
 mod session;
 mod tenant_end;
+mod tenant_plan;
 mod views;
 
 pub use self::account::{Caller, Slug};

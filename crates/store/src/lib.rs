@@ -54,6 +54,7 @@ mod refresh_tokens;
 mod schedule;
 mod schema;
 mod sessions;
+mod tenant_plans;
 mod totp_secrets;
 
 pub use self::account_mails::ClaimedMail;
@@ -70,3 +71,4 @@ pub use self::ops_db::{Added, OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;
+pub use self::tenant_plans::TenantPlans;

@@ -266,6 +266,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         erase_after -> Nullable<Timestamptz>,
+        features -> Jsonb,
     }
 }
 

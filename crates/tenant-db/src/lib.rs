@@ -184,6 +184,7 @@ mod explain_access;
 mod harden;
 mod install;
 mod level;
+mod listener;
 mod meters;
 mod migrations;
 #[cfg(doctest)]
@@ -208,6 +209,7 @@ pub use self::explain_access::{AccessAnswer, AccessQuestion, explain_access};
 pub use self::harden::{Hardening, harden};
 pub use self::install::install;
 pub use self::level::Level;
+pub use self::listener::{Channel, Listener};
 pub use self::migrations::migrations;
 pub use self::pool::PoolSettings;
 pub use self::seal::{SealKey, SealKeyError};

@@ -68,6 +68,7 @@ mod switch;
 mod tenant;
 mod tenant_deletion;
 mod tenant_erasure;
+mod tenant_plans;
 mod tenant_settings;
 mod tenants;
 mod tokens;

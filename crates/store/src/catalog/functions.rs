@@ -377,6 +377,24 @@ pub(super) fn functions() -> Vec<Function> {
             "12ebf3db551fca5f22a758e55f33f96f48c217f860697110a7647634feafa319",
         )
         .callers(&[OPS]),
+        Function::definer(
+            "directory.tenant_plan(uuid)",
+            DIRECTORY,
+            "2e41c4fadfd6a73c8df61607fc0a1f32dca353417d51ef5b9cc10452a7003c94",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.tell_plan_changed()",
+            DIRECTORY,
+            "848c61be0e42821210bbc58f3aeef2ede717b1fb1641ac259677ba4cd5038df3",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
+            "directory.set_tenant_feature(text,text,boolean)",
+            DIRECTORY,
+            "91d7b88adeeee559b84e5adbf7a6c11b098075baaf0e056bc72e96d592cd6894",
+        )
+        .callers(&[OPS]),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,

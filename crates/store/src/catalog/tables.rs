@@ -23,7 +23,7 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
             ])
             .spanning_indexes(&["tenants_slug_key", "tenants_subdomain_key"])
             .grant(
-                "SELECT, INSERT, DELETE, UPDATE (status, erase_after, subscription_tier, rate_limit_per_minute, rate_limit_burst, updated_at)",
+                "SELECT, INSERT, DELETE, UPDATE (status, erase_after, subscription_tier, rate_limit_per_minute, rate_limit_burst, features, updated_at)",
                 DIRECTORY,
             ),
         // The door that lists a person's tenants knows the account only; no tenant writes

@@ -241,6 +241,26 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "doors of others",
+        &["SELECT d::text AS text FROM directory.tenant_plan('{b}') d"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &[
+            "SELECT d::text AS text FROM directory.set_tenant_feature('acme-corp', 'api_keys', true) d",
+        ],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT directory.tell_plan_changed()::text AS text"],
+        Refused("permission denied|trigger"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
         &["SELECT d::text AS text FROM directory.set_tenant_tier('acme-corp', 'enterprise') d"],
         Refused("permission denied"),
         Holds,

@@ -200,7 +200,13 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("LISTEN and NOTIFY", &["LISTEN mine"], Tainted, Holds),
     attack(
         "LISTEN and NOTIFY",
-        &["NOTIFY mine, '{b}'", READ],
+        &["LISTEN tenant_plans"],
+        Tainted,
+        Holds,
+    ),
+    attack(
+        "LISTEN and NOTIFY",
+        &["NOTIFY tenant_plans, '{b}'", READ],
         Own,
         Holds,
     ),
