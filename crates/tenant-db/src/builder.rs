@@ -80,6 +80,13 @@ impl TenantDbBuilder {
         self
     }
 
+    /// The percentage of each pool that one tenant may have at once, at least one connection;
+    /// default 100. See [`PoolSettings::tenant_share_percent`].
+    pub fn tenant_share_percent(mut self, percent: u8) -> Self {
+        self.settings.tenant_share_percent = percent;
+        self
+    }
+
     /// Opens the pools, each with one connection to see that it works.
     ///
     /// # Errors

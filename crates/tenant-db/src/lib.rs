@@ -138,6 +138,9 @@
 //! in another transaction than `protect`, which takes columns that views, generated columns or
 //! triggers name only while the table was never analyzed.
 //!
+//! **Fair shares.** [`TenantDbBuilder::tenant_share_percent`]: of one tenant's transactions no more than
+//! that part of the connections is in use at once; the others wait, and neighbours do not.
+//!
 //! **A longer statement, a part that may fail.** [`TenantDb::with_statement_timeout`]; inside the
 //! closure `conn.transaction` is a savepoint.
 //!
@@ -151,7 +154,8 @@
 //! | `tenant_db_transactions_total` | counter | `pool`, `outcome`: `committed`, `rolled_back`, `not_begun`, `unknown` |
 //! | `tenant_db_wait_seconds` | histogram: from the call to a thread | `pool` |
 //! | `tenant_db_connections_in_use` | gauge | `pool` |
-//! | `tenant_db_refused_total` | counter | `pool`, `reason`: `queue` (it was full), `wait` (it was too long) |
+//! | `tenant_db_refused_total` | counter | `pool`, `reason`: `queue` (it was full), `share` (the tenant's part of it was), `wait` (it was too long) |
+//! | `tenant_db_held_back_total` | counter: waited for other transactions of their tenant | `pool` |
 //!
 //! # What it holds against, and what not
 //! A query without a filter, the wrong tenant's id, SQL that somebody injected into a tenant's

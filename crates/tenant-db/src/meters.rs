@@ -35,7 +35,12 @@ pub(crate) fn waited(pool: &'static str, time: Duration) {
     metrics::histogram!("tenant_db_wait_seconds", "pool" => pool).record(time);
 }
 
-/// A job that got no thread: the queue was full, or the wait too long.
+/// A job that waits although there may be a thread: its tenant has its share.
+pub(crate) fn held_back(pool: &'static str) {
+    metrics::counter!("tenant_db_held_back_total", "pool" => pool).increment(1);
+}
+
+/// A job that got no thread: the queue was full, or its tenant's share of it, or the wait too long.
 pub(crate) fn refused(pool: &'static str, reason: &'static str) {
     metrics::counter!("tenant_db_refused_total", "pool" => pool, "reason" => reason).increment(1);
 }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::error::{Error, lost};
 use crate::meters::{self, InUse, Outcome};
 use crate::session::{Purpose, Session, SessionManager, SessionSettings};
-use crate::workers::{Turn, Workers};
+use crate::workers::{Place, Refused, Share, Turn, Workers};
 
 /// How a pool is laid out. Every field has a default.
 #[derive(Debug, Clone)]
@@ -24,6 +25,11 @@ pub struct PoolSettings {
     pub queue: usize,
     /// Longest wait for a thread in seconds; default 5. Whoever waited longer gets [`Error::Busy`].
     pub queue_timeout_seconds: u64,
+    /// The percentage of connections, and of the queue, that one tenant may have at once, and at
+    /// least one connection; default 100: all of them. What a tenant asks for beyond that waits
+    /// for its own transactions to end, in the time that the queue allows, and with a full share
+    /// of the queue is answered [`Error::Busy`].
+    pub tenant_share_percent: u8,
     /// Longest time of one statement in seconds; default 15. See [`Error::Timeout`].
     pub statement_timeout_seconds: u64,
     /// `application_name` as PostgreSQL shows it; default `rowhouse`.
@@ -43,6 +49,7 @@ impl Default for PoolSettings {
             connections: 8,
             queue: 1024,
             queue_timeout_seconds: 5,
+            tenant_share_percent: 100,
             statement_timeout_seconds: 15,
             application_name: "rowhouse".to_owned(),
             search_path: "public".to_owned(),
@@ -99,11 +106,13 @@ impl Pool {
             Purpose::Tenant => ("tenant-db", "tenant"),
             Purpose::Service => ("service-db", "service"),
         };
+        let count = usize::try_from(connections).unwrap_or(1);
         let workers = Workers::start(
             threads,
-            usize::try_from(connections).unwrap_or(1),
+            count,
             settings.queue,
             Duration::from_secs(settings.queue_timeout_seconds),
+            Share::of(count, settings.queue, settings.tenant_share_percent),
         )?;
         Ok(Self {
             sessions,
@@ -132,10 +141,11 @@ impl Pool {
         self.workers.waiting()
     }
 
-    /// Runs `job` on a thread of the pool and hands its answer back. A caller that went away
+    /// Runs `job`, of this tenant or of none, on a thread of the pool and hands its answer back. A caller that went away
     /// before its turn is skipped.
     pub(crate) fn submit<T, E>(
         &self,
+        tenant: Option<Uuid>,
         job: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, E>>, Error>
     where
@@ -166,10 +176,21 @@ impl Pool {
             // The caller may have gone meanwhile: then nobody wants the answer.
             drop(answer.send(result));
         };
-        self.workers
-            .submit(Box::new(work))
-            .inspect_err(|_| meters::refused(self.name, "queue"))?;
-        Ok(receiver)
+        match self.workers.submit(tenant, Box::new(work)) {
+            Ok(Place::Queue) => Ok(receiver),
+            Ok(Place::HeldBack) => {
+                meters::held_back(self.name);
+                Ok(receiver)
+            }
+            Err(refused) => {
+                let reason = match refused {
+                    Refused::Queue => "queue",
+                    Refused::Share => "share",
+                };
+                meters::refused(self.name, reason);
+                Err(Error::Busy)
+            }
+        }
     }
 
     /// A session on which `begin` succeeded. Only while the session that failed was born before

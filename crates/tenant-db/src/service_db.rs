@@ -54,7 +54,7 @@ impl ServiceDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        answer(self.pool.submit(move |pool| transaction(pool, work))).await
+        answer(self.pool.submit(None, move |pool| transaction(pool, work))).await
     }
 
     /// Runs `statement` on a thread of this pool as a transaction by itself: one round trip, where
@@ -67,7 +67,7 @@ impl ServiceDb {
         &self,
         statement: impl Fn(&mut PgConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Error> {
-        answer(self.pool.submit(move |pool| {
+        answer(self.pool.submit(None, move |pool| {
             if pool.is_behind_pgbouncer() {
                 transaction(pool, |conn| Ok::<_, Error>(statement(conn)?))
             } else {
@@ -89,7 +89,7 @@ impl ServiceDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        answer_blocking(self.pool.submit(move |pool| transaction(pool, work)))
+        answer_blocking(self.pool.submit(None, move |pool| transaction(pool, work)))
     }
 }
 

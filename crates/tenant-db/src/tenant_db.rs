@@ -113,10 +113,11 @@ impl TenantDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let tenant = Some(context.tenant());
         let opening = self.opening(context, Access::ReadWrite);
         answer(
             self.primary
-                .submit(move |pool| transaction(pool, &opening, work)),
+                .submit(tenant, move |pool| transaction(pool, &opening, work)),
         )
         .await
     }
@@ -135,10 +136,11 @@ impl TenantDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let tenant = Some(context.tenant());
         let opening = self.opening(context, Access::ReadOnly);
         answer(
             self.reading()
-                .submit(move |pool| transaction(pool, &opening, work)),
+                .submit(tenant, move |pool| transaction(pool, &opening, work)),
         )
         .await
     }
@@ -156,10 +158,11 @@ impl TenantDb {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let tenant = Some(context.tenant());
         let opening = self.opening(context, Access::ReadWrite);
         answer_blocking(
             self.primary
-                .submit(move |pool| transaction(pool, &opening, work)),
+                .submit(tenant, move |pool| transaction(pool, &opening, work)),
         )
     }
 
@@ -176,9 +179,9 @@ impl TenantDb {
             };
             pool.begin(ping).map(drop)
         };
-        answer(self.primary.submit(ping)).await?;
+        answer(self.primary.submit(None, ping)).await?;
         match &self.replica {
-            Some(replica) => answer(replica.submit(ping)).await,
+            Some(replica) => answer(replica.submit(None, ping)).await,
             None => Ok(()),
         }
     }

@@ -358,3 +358,50 @@ fn the_last_handle_of_a_pool_may_be_dropped_while_a_transaction_runs() {
         (number(&mut scene.database.superuser(), ours) == 0).then_some(())
     });
 }
+
+/// A tenant that holds all that it may, and its neighbour, whose transactions all begin.
+#[test]
+fn a_tenant_whose_transactions_block_holds_its_share_and_its_neighbour_does_not_notice() {
+    let scene = Scene::new();
+    let db = scene.connect_with(&PoolSettings {
+        connections: 4,
+        queue: 4,
+        tenant_share_percent: 50,
+        queue_timeout_seconds: 600,
+        ..PoolSettings::default()
+    });
+    let holders = [(); 2].map(|()| Holder::of(&db, &scene.acme));
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = || {
+        let ran = Arc::clone(&ran);
+        db.run(scene.acme.context(), move |_| {
+            ran.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, Error>(())
+        })
+    };
+    // Its share of the queue waits, and one more is turned away.
+    let mut waiting = [(); 2].map(|()| Box::pin(count()));
+    waiting.iter_mut().for_each(|call| queue(call.as_mut()));
+    assert!(matches!(block_on(count()), Err(Error::Busy)));
+    assert_eq!(db.waiting(), 2);
+    for number in 0..40 {
+        add(&db, &scene.globex, &format!("Of globex {number}")).unwrap();
+        // As many as the rest of the connections at once.
+        let both = [(); 2].map(|()| Holder::of(&db, &scene.globex));
+        both.into_iter().for_each(Holder::let_go);
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    holders.into_iter().for_each(Holder::let_go);
+    for call in waiting {
+        block_on(call).unwrap();
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn without_a_share_one_tenant_may_have_it_all() {
+    let scene = Scene::new();
+    let db = scene.connect(4);
+    let holders = [(); 4].map(|()| Holder::of(&db, &scene.acme));
+    holders.into_iter().for_each(Holder::let_go);
+}
