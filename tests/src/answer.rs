@@ -133,7 +133,13 @@ impl Answer {
             "title",
             "type",
         ];
+        let mut planned = vec!["code", "current", "detail", "limit", "request_id"];
+        if body["resource"] == "api_calls" {
+            planned.push("resets_at");
+        }
+        planned.extend(["resource", "status", "title", "type"]);
         let expected = match status {
+            402 => &planned[..],
             422 if code == "validation_failed" => &refused[..],
             429 => &limited[..],
             _ => &always[..],

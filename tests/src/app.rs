@@ -16,7 +16,7 @@ use auth::{
 use chrono::TimeDelta;
 use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Views, Worker};
 use serde_json::{Value, json};
-use store::{IdentityDb, LinkRules, LoginLimit, TenantPlans};
+use store::{ApiCalls, IdentityDb, LinkRules, LoginLimit, PlanLimits, PlansSettings, TenantPlans};
 use tempfile::TempDir;
 use tenant_db::{PoolSettings, TenantDb, register_seal_key};
 use tokio::sync::oneshot;
@@ -34,6 +34,10 @@ pub struct Setup {
     pub require_verified_email: bool,
     /// As `auth.captcha`.
     pub captcha: auth::CaptchaSettings,
+    /// As `plans`; by default no tier has limits.
+    pub plans: Option<PlansSettings>,
+    /// As `database`, in part; by default four connections.
+    pub pool: Option<PoolSettings>,
     /// Whether a worker runs beside the server, quick to try again; and how mails leave.
     pub worker: Option<Work>,
     /// Whether both pools reach the database through PgBouncer, with two backends for each role.
@@ -106,6 +110,14 @@ impl TestApp {
         Self::serve(Arc::new(Database::managed()), &Setup::default(), |_, _| ())
     }
 
+    /// Another server on the same database, with these differences.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_beside_as(&self, setup: Setup) -> Self {
+        Self::serve(Arc::clone(&self.database), &setup, |_, _| ())
+    }
+
     /// Another server on the same database.
     ///
     /// # Panics
@@ -134,10 +146,12 @@ impl TestApp {
             Some(pgbouncer) => pgbouncer.url(role),
             None => database.url(role),
         };
-        let tenants = TenantDb::connect(&url("rowhouse_app"), seal_key(), &pool).unwrap();
+        let tenant_pool = setup.pool.as_ref().unwrap_or(&pool);
+        let tenants = TenantDb::connect(&url("rowhouse_app"), seal_key(), tenant_pool).unwrap();
         let identity = IdentityDb::connect(&url("rowhouse_auth"), &pool).unwrap();
         let auth_url = database.url("rowhouse_auth");
         let plans = TenantPlans::start(identity.clone(), Some(&auth_url), &pool).unwrap();
+        let limits = setup.plans.map(PlanLimits::from).unwrap_or_default();
         let views = Views::default();
         let worker = setup.worker.as_ref().map(|work| {
             let parts = Parts {
@@ -151,6 +165,8 @@ impl TestApp {
             tenants: tenants.clone(),
             identity: identity.clone(),
             plans: plans.clone(),
+            limits,
+            api_calls: ApiCalls::new(identity.clone(), plans.clone(), limits),
             passwords: PasswordThreads::new(PasswordSettings {
                 cost: 4,
                 ..PasswordSettings::default()

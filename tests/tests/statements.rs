@@ -93,7 +93,7 @@ async fn too_many_failures_are_refused_with_as_much_asked_for_somebody_unknown()
 
 /// Every list, and one thing of each kind: path and round trips. In a tenant's context they are
 /// prologue, query, COMMIT; an account's are BEGIN, the session, the query, COMMIT.
-const READS: [(&str, usize); 16] = [
+const READS: [(&str, usize); 18] = [
     ("/api/v1/projects/{project}", 3),
     ("/api/v1/projects?limit=100", 3),
     ("/api/v1/resources/{resource}", 3),
@@ -108,6 +108,8 @@ const READS: [(&str, usize); 16] = [
     ("/api/v1/roles/{role}", 3),
     ("/api/v1/api-keys?limit=100", 3),
     ("/api/v1/api-keys/{key}", 3),
+    ("/api/v1/tenant/usage", 3),
+    ("/api/v1/tenant/features", 3),
     ("/api/v1/users/me/sessions?limit=100", 4),
     ("/api/v1/users/me/tenants", 4),
 ];
@@ -299,6 +301,8 @@ async fn who_asks_too_often_costs_the_database_nothing() {
         );
     }
     assert_eq!(STATEMENTS.load(Ordering::SeqCst), before);
+}
+
 /// Whether all of them are answered.
 async fn many_ask(plans: &TenantPlans, tenant: TenantId) -> bool {
     let mut asking = JoinSet::new();

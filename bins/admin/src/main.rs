@@ -74,6 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 command,
                 &mut database.ops()?,
                 invitation_ends,
+                &settings.plans.into(),
                 arguments.json,
             )
         }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 pub(crate) struct Settings {
     pub(crate) auth: auth::AuthSettings,
     pub(crate) database: store::DatabaseSettings,
+    pub(crate) plans: store::PlansSettings,
 }
 
 pub(crate) fn load() -> Result<(Settings, Environment), SettingsError> {

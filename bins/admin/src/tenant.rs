@@ -3,10 +3,10 @@
 use std::error::Error;
 
 use chrono::{DateTime, Utc};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
-use domain::{Email, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
-use store::{Added, OpsDb, TenantSummary};
+use domain::{Email, Feature, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
+use store::{Added, OpsDb, PlanLimits, TenantSummary};
 
 use crate::Refused;
 
@@ -71,6 +71,16 @@ pub(crate) enum Command {
         #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
         burst: Option<i32>,
     },
+    /// Turns a feature on or off for a tenant, whatever its tier says.
+    SetFeature {
+        /// Which tenant.
+        #[arg(value_parser = TenantSlug::parse)]
+        slug: TenantSlug,
+        /// api_keys, custom_roles or powered_by_badge.
+        feature: Feature,
+        /// on, off, or default: what its tier says.
+        setting: Setting,
+    },
     /// Makes somebody an owner: a member of the tenant, or whoever has registered with the
     /// address; anybody else is invited by mail.
     AddOwner {
@@ -83,10 +93,29 @@ pub(crate) enum Command {
     },
 }
 
+/// What an operator decides about a feature.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Setting {
+    On,
+    Off,
+    Default,
+}
+
+impl Setting {
+    fn enabled(self) -> Option<bool> {
+        match self {
+            Self::On => Some(true),
+            Self::Off => Some(false),
+            Self::Default => None,
+        }
+    }
+}
+
 pub(crate) fn run(
     command: &Command,
     ops: &mut OpsDb,
     invitation_ends: DateTime<Utc>,
+    limits: &PlanLimits,
     json: bool,
 ) -> Result<(), Box<dyn Error>> {
     let (slug, done) = match command {
@@ -106,8 +135,13 @@ pub(crate) fn run(
             per_minute,
             burst,
         } => (slug, ops.set_limits(slug, *per_minute, *burst)),
+        Command::SetFeature {
+            slug,
+            feature,
+            setting,
+        } => (slug, ops.set_feature(slug, *feature, setting.enabled())),
         Command::AddOwner { slug, email } => {
-            let added = ops.add_owner(slug, email, invitation_ends);
+            let added = ops.add_owner(slug, email, invitation_ends, limits);
             if added.map_err(|error| explain(error, slug))? == Added::Invited {
                 eprintln!("{email} has not registered yet and is invited by mail");
             }
@@ -126,6 +160,7 @@ fn explain(error: store::Error, slug: &TenantSlug) -> Box<dyn Error> {
     match error {
         store::Error::NotFound => format!("there is no tenant {slug}").into(),
         store::Error::SlugTaken => Refused(format!("{slug} is taken")).into(),
+        error @ store::Error::PlanLimit { .. } => Refused(format!("{slug}: {error}")).into(),
         store::Error::NotAllowed => Refused(format!("{slug} is about to be erased")).into(),
         error => error.into(),
     }

@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 
 /// The command with nothing in its environment but its database.
 fn admin(app: &TestApp, arguments: &[&str]) -> Output {
+    admin_with(app, &[], arguments)
+}
+
+/// The same with these settings.
+fn admin_with(app: &TestApp, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
     let home = tempfile::tempdir().unwrap();
     Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
         .env_clear()
@@ -20,6 +25,7 @@ fn admin(app: &TestApp, arguments: &[&str]) -> Output {
             "ROWHOUSE__DATABASE__OPS_URL",
             app.database().url("rowhouse_ops").expose_secret(),
         )
+        .envs(settings.iter().copied())
         .current_dir(home.path())
         .args(arguments)
         .output()
@@ -225,6 +231,21 @@ async fn what_cannot_be_done_is_said_in_one_line() {
         ),
         (
             2,
+            &["tenant", "set-feature", "nowhere", "api_keys", "on"],
+            "there is no tenant nowhere",
+        ),
+        (
+            2,
+            &["tenant", "set-feature", "acme-corp", "flying", "on"],
+            "flying",
+        ),
+        (
+            2,
+            &["tenant", "set-feature", "acme-corp", "api_keys", "maybe"],
+            "maybe",
+        ),
+        (
+            2,
             &["tenant", "add-owner", "nowhere", "a@b.example"],
             "there is no tenant nowhere",
         ),
@@ -386,4 +407,43 @@ async fn the_demo_is_seeded_by_the_database_s_owner_and_never_in_production() {
     let owner = app.stranger().login(login).await;
     let projects = owner.get("/api/v1/projects").await.expect(200).json();
     assert_eq!(projects["data"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_feature_is_turned_off_and_on_and_left_to_the_tier() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    for (setting, enabled, source) in [
+        ("off", false, "tenant"),
+        ("on", true, "tenant"),
+        ("default", true, "tier"),
+    ] {
+        let set = ["tenant", "set-feature", "acme-corp", "api_keys", setting];
+        drop(done(&app, &set));
+        let features = alice.get("/api/v1/tenant/features").await.expect(200);
+        let expected = json!({ "name": "api_keys", "enabled": enabled, "source": source });
+        assert_eq!(features.json()["data"][0], expected);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_full_gets_no_more_owners_but_those_that_it_has() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    drop(alice.colleague("member").await);
+    let full = [("ROWHOUSE__PLANS__FREE__MAX_MEMBERS", "2")];
+    let add = |email| {
+        let arguments = ["tenant", "add-owner", "acme-corp", email];
+        admin_with(&app, &full, &arguments)
+    };
+    for _ in 0..2 {
+        let refused = add("boss@home.example");
+        assert_eq!(refused.status.code(), Some(1));
+        let why = text(&refused.stderr);
+        assert!(why.contains("the plan allows 2 members"), "{why}");
+    }
+    let users = alice.get("/api/v1/users").await.expect(200).json();
+    assert_eq!(users["data"].as_array().unwrap().len(), 2, "{users}");
+    // Somebody who is in already takes no new place.
+    assert!(add("member@acme-corp.example").status.success());
 }

@@ -27,7 +27,7 @@ pub(crate) async fn requests(
     } else {
         None
     };
-    let views = services.views.clone();
+    let (views, api_calls) = (services.views.clone(), services.api_calls.clone());
     let (identity, tenants) = (services.identity.clone(), services.tenants.clone());
     let address = settings.server.address();
     let server =
@@ -50,6 +50,7 @@ pub(crate) async fn requests(
     let served = server.run().await;
     // Nobody looks at anything any more: what was counted is all there is.
     views.stop().await;
+    api_calls.give_back().await;
     served?;
     Ok(stopped.await?)
 }

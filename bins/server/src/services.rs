@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Views, Worker};
 use rate_limit::Limiter;
 use secrecy::ExposeSecret as _;
-use store::{IdentityDb, LinkRules, LoginLimit, TenantPlans};
+use store::{ApiCalls, IdentityDb, LinkRules, LoginLimit, TenantPlans};
 use tenant_db::TenantDb;
 
 use crate::database::Database;
@@ -60,9 +60,13 @@ pub(crate) fn connect(
     let (auth, secrets) = (&settings.auth, &database.secret_keys);
     let pool = settings.database.auth_pool();
     let identity = IdentityDb::connect(&urls.auth, &pool)?;
+    let plans = TenantPlans::start(identity.clone(), settings.database.listen_url(urls), &pool)?;
+    let limits = settings.plans.into();
     Ok(Services {
         tenants: TenantDb::connect(&urls.app, key, &settings.database.tenant_pool())?,
-        plans: TenantPlans::start(identity.clone(), settings.database.listen_url(urls), &pool)?,
+        api_calls: ApiCalls::new(identity.clone(), plans.clone(), limits),
+        limits,
+        plans,
         identity,
         passwords,
         outbox: Outbox::default(),

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) rate_limit: api::RateLimitSettings,
     pub(crate) tiers: api::TiersSettings,
     pub(crate) redis: rate_limit::RedisSettings,
+    pub(crate) plans: store::PlansSettings,
     pub(crate) projects: jobs::ProjectsSettings,
     pub(crate) jobs: jobs::JobsSettings,
     pub(crate) mail: jobs::MailSettings,
@@ -123,6 +124,7 @@ mod tests {
             ("rate_limit", fields::<api::RateLimitSettings>()),
             ("tiers", fields::<api::TiersSettings>()),
             ("redis", fields::<rate_limit::RedisSettings>()),
+            ("plans", fields::<store::PlansSettings>()),
             ("projects", fields::<jobs::ProjectsSettings>()),
             ("jobs", fields::<jobs::JobsSettings>()),
             ("mail", fields::<jobs::MailSettings>()),
@@ -145,12 +147,22 @@ mod tests {
                 fields.map(|field| format!("ROWHOUSE__TIERS__{tier}__{field}").to_uppercase()),
             );
         }
+        for tier in fields::<store::PlansSettings>() {
+            keys.extend(
+                fields::<store::PlanSettings>()
+                    .iter()
+                    .map(|field| format!("ROWHOUSE__PLANS__{tier}__{field}").to_uppercase()),
+            );
+        }
         for (section, fields) in sections {
             assert!(!fields.is_empty());
             keys.extend(
                 fields
                     .iter()
-                    .filter(|field| section != "tiers" && (section, **field) != ("auth", "captcha"))
+                    .filter(|field| {
+                        !["tiers", "plans"].contains(&section)
+                            && (section, **field) != ("auth", "captcha")
+                    })
                     .map(|field| format!("ROWHOUSE__{section}__{field}").to_uppercase()),
             );
         }

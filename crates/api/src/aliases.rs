@@ -15,7 +15,7 @@ use chrono::Utc;
 use domain::{Email, FullName, RoleName, TenantId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use store::Goal;
+use store::{Goal, Growth, plan_limits::require_room};
 use utoipa::{
     ToSchema,
     openapi::{Deprecated, OpenApi, PathItem, path::Operation},
@@ -197,7 +197,7 @@ pub(crate) async fn add_users(
         grant::within(&principal, &PermissionSet::of(*role))?;
     }
     let now = Utc::now();
-    let ends = services.invitation_ends(now);
+    let (ends, limits) = (services.invitation_ends(now), services.limits);
     // In one order whoever asks, so that no two requests wait for each other.
     let mut new: Vec<_> = new.into_iter().enumerate().collect();
     new.sort_by(|(_, one), (_, other)| one.email.cmp(&other.email));
@@ -206,6 +206,8 @@ pub(crate) async fn add_users(
         for (place, new) in &new {
             invited.push((*place, invite(conn, &principal, new, ends, now)?));
         }
+        let made = i64::try_from(invited.len()).unwrap_or(i64::MAX);
+        require_room(conn, &limits, Growth::Members(made))?;
         invited.sort_by_key(|(place, _)| *place);
         let invitations = invited.into_iter().map(|(_, invitation)| invitation);
         Ok(Versioned::several(AddedUsersView {

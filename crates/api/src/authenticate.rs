@@ -97,6 +97,12 @@ pub(crate) fn tenant_of(request: &HttpRequest) -> Option<TenantId> {
     Some(caller.principal.tenant()?.id)
 }
 
+/// The tenant that a request is made in; `None` also for a caller who will be refused.
+pub(crate) fn verified_tenant(request: &HttpRequest) -> Option<TenantId> {
+    let caller = Known::of(request).ok()?;
+    Some(caller.principal.tenant()?.id)
+}
+
 impl Known {
     /// Verifies the request's access token, CPU only, or takes the key that was looked up. The
     /// first call decides for the request.

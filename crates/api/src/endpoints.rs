@@ -21,6 +21,7 @@ pub(crate) mod sessions;
 pub(crate) mod step_up;
 pub(crate) mod tenant;
 pub(crate) mod tenant_end;
+pub(crate) mod tenant_usage;
 pub(crate) mod tenants;
 mod token;
 pub(crate) mod users;

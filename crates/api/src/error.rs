@@ -6,6 +6,8 @@
 
 use actix_cors::CorsError;
 use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
+use chrono::{DateTime, Utc};
+use domain::{Feature, PlanResource};
 use serde::Serialize;
 use std::error::Error as StdError;
 
@@ -63,6 +65,16 @@ pub enum ApiError {
     RefreshReused,
     #[error("the access token is out of date")]
     TokenStale,
+    #[error("the plan allows {limit} {resource}, and there are {current}")]
+    PlanLimitExceeded {
+        resource: PlanResource,
+        limit: i64,
+        current: i64,
+        /// When there is more; `None` for what does not come back by itself.
+        resets_at: Option<DateTime<Utc>>,
+    },
+    #[error("the tenant does not have {0}")]
+    FeatureDisabled(Feature),
     #[error("the e-mail address is not verified yet")]
     EmailNotVerified,
     #[error("your role does not permit this")]
@@ -253,6 +265,8 @@ impl ApiError {
             Self::StepUpRequired { .. } => ErrorCode::StepUpRequired,
             Self::SessionRevoked | Self::RefreshReused => ErrorCode::SessionRevoked,
             Self::TokenStale => ErrorCode::TokenStale,
+            Self::PlanLimitExceeded { .. } => ErrorCode::PlanLimitExceeded,
+            Self::FeatureDisabled(_) => ErrorCode::FeatureDisabled,
             Self::EmailNotVerified => ErrorCode::EmailNotVerified,
             Self::Forbidden => ErrorCode::Forbidden,
             Self::IdempotencyKeyNotAllowed => ErrorCode::IdempotencyKeyNotAllowed,
@@ -329,8 +343,8 @@ impl ApiError {
                 .downcast_ref::<tenant_db::Error>()
                 .filter(|cause| cause.is_violation())
                 .map(|_| "isolation_violation"),
-            // Says how somebody came, not what they reached for.
-            Self::HttpsRequired => None,
+            // Says how somebody came, or what their company pays for, not what they reached for.
+            Self::HttpsRequired | Self::FeatureDisabled(_) => None,
             error if error.code().status() == StatusCode::FORBIDDEN => Some(error.code().as_str()),
             _ => None,
         }
@@ -376,6 +390,27 @@ impl From<store::Error> for ApiError {
         match error {
             store::Error::NotFound => Self::NotFound,
             store::Error::NotAllowed => Self::Forbidden,
+            store::Error::PlanLimit {
+                resource,
+                limit,
+                current,
+            } => Self::PlanLimitExceeded {
+                resource,
+                limit,
+                current,
+                resets_at: None,
+            },
+            store::Error::ApiCallLimit {
+                limit,
+                current,
+                resets_at,
+            } => Self::PlanLimitExceeded {
+                resource: PlanResource::ApiCalls,
+                limit,
+                current,
+                resets_at: Some(resets_at),
+            },
+            store::Error::FeatureDisabled(feature) => Self::FeatureDisabled(feature),
             store::Error::OtherAddress => Self::OtherAddress,
             store::Error::NotPending => Self::NotPending,
             store::Error::NotAccepted => Self::Conflict,

@@ -88,10 +88,14 @@ error_codes! {
         "The session was logged out or revoked, or a refresh token was presented again long after its use. Sign in again.";
     TokenStale = "token_stale", 401, "Access token out of date",
         "The role, or the tenant of the session, changed since the token was made. Refresh it and repeat the request.";
+    PlanLimitExceeded = "plan_limit_exceeded", 402, "Plan limit reached",
+        "The tenant has as many of `resource` as its plan allows: `limit` says how many that are, `current` how many there are. Nothing was done. What is there stays, also after a change to a smaller plan. Calls of the API (`api_calls`) begin anew at `resets_at`.";
     EmailNotVerified = "email_not_verified", 403, "E-mail address not verified",
         "The password is right, but nobody has followed the link in the mail to this address yet. `POST /api/v1/auth/verify-email/resend` sends another one.";
     Forbidden = "forbidden", 403, "Not permitted",
         "Your role, or the key's scopes, lack the permission for this; or it would give somebody more than you have.";
+    FeatureDisabled = "feature_disabled", 403, "Feature is off",
+        "The tenant does not have this feature: `GET /api/v1/tenant/features` says what it has. What was made with it stays.";
     HttpsRequired = "https_required", 403, "HTTPS required",
         "The request came by plain HTTP, and there is no redirect. Ask by HTTPS; a token that was sent in the clear is better revoked.";
     KeyNotAllowed = "key_not_allowed", 403, "Not for API keys",

@@ -40,6 +40,7 @@
 
 mod access_log;
 mod aliases;
+mod api_calls;
 mod authenticate;
 mod captcha;
 mod client_address;

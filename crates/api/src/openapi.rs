@@ -7,10 +7,10 @@ mod problems;
 mod shared;
 
 use domain::{
-    InvitationStatus, MembershipStatus, ProjectSort, ProjectStatus, Role, Signup, SubscriptionTier,
-    TenantStatus, WeekStart,
+    Feature, InvitationStatus, MembershipStatus, PlanResource, ProjectSort, ProjectStatus, Role,
+    Signup, SubscriptionTier, TenantStatus, WeekStart,
 };
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
@@ -18,7 +18,7 @@ use crate::aliases;
 use crate::endpoints::{
     account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
     password, projects, resource_versions, resources, roles, session, sessions, step_up, tenant,
-    tenant_end, tenants, users, verification,
+    tenant_end, tenant_usage, tenants, users, verification,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -73,6 +73,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         tenant::find,
         tenant::update,
         tenant::transfer,
+        tenant_usage::usage,
+        tenant_usage::features,
         tenant_end::delete,
         tenant_end::restore,
         invitations::list,
@@ -160,9 +162,18 @@ struct Problem {
     code: String,
     /// Names this request in the server's log.
     request_id: String,
-    /// Whose limit was reached, with a status of 429.
-    #[schema(nullable = false, example = "address")]
+    /// Whose limit was reached, with a status of 429; with one of 402, how many the plan allows.
+    #[schema(schema_with = problem_limit, required = false)]
     limit: Option<String>,
+    /// What the plan limits, with a status of 402.
+    #[schema(schema_with = plan_resource, required = false)]
+    resource: Option<String>,
+    /// How many there are, with a status of 402.
+    #[schema(nullable = false, example = 10)]
+    current: Option<i64>,
+    /// When there is more, with a status of 402 for `api_calls`.
+    #[schema(nullable = false)]
+    resets_at: Option<chrono::DateTime<chrono::Utc>>,
     /// The values that were refused, with `validation_failed`.
     #[schema(nullable = false)]
     errors: Option<Vec<FieldProblem>>,
@@ -229,6 +240,27 @@ pub(crate) fn signup() -> Schema {
 
 pub(crate) fn week_start() -> Schema {
     words(WeekStart::ALL.iter().map(|day| day.as_str()))
+}
+
+pub(crate) fn feature() -> Schema {
+    words(Feature::ALL.iter().map(|feature| feature.as_str()))
+}
+
+pub(crate) fn feature_source() -> Schema {
+    words(["tier", "tenant"].into_iter())
+}
+
+fn plan_resource() -> Schema {
+    words(PlanResource::ALL.iter().map(|resource| resource.as_str()))
+}
+
+fn problem_limit() -> Schema {
+    let kind = |kind| ObjectBuilder::new().schema_type(kind).build();
+    OneOfBuilder::new()
+        .item(kind(Type::String))
+        .item(kind(Type::Integer))
+        .build()
+        .into()
 }
 
 pub(crate) fn subscription_tier() -> Schema {

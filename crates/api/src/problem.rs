@@ -6,6 +6,8 @@ use actix_web::{
     HttpResponse, ResponseError as _,
     http::header::{self, HeaderMap, HeaderName, HeaderValue},
 };
+use chrono::{DateTime, Utc};
+use domain::PlanResource;
 use problem_details::ProblemDetails;
 use serde::Serialize;
 use std::error::Error as StdError;
@@ -28,8 +30,39 @@ struct Members<'a> {
     /// Whose limit was reached: `tenant`, `user`, `key` or `address`.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'static str>,
+    #[serde(flatten)]
+    plan: Option<PlanMembers>,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
+}
+
+/// Those of a 402, whose `limit` is a number.
+#[derive(Debug, Serialize)]
+struct PlanMembers {
+    resource: PlanResource,
+    limit: i64,
+    current: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<DateTime<Utc>>,
+}
+
+impl PlanMembers {
+    fn of(error: &ApiError) -> Option<Self> {
+        match *error {
+            ApiError::PlanLimitExceeded {
+                resource,
+                limit,
+                current,
+                resets_at,
+            } => Some(Self {
+                resource,
+                limit,
+                current,
+                resets_at,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// The response to an error of ours, of actix-cors, or of actix-web's own (which no route of ours
@@ -64,6 +97,7 @@ fn render(error: &ApiError, request_id: &RequestId) -> HttpResponse {
             code,
             request_id: request_id.as_str(),
             limit: error.limit(),
+            plan: PlanMembers::of(error),
             errors: error.field_errors(),
         })
         .error_response();

@@ -12,11 +12,11 @@ use actix_web::{
 
 use crate::{
     aliases::{self, Successor},
-    deadline,
+    api_calls, deadline,
     endpoints::{
         account, api_keys, auth, docs, health, invitation_acceptance, invitations, jwks, mfa,
         my_tenants, password, projects, resource_versions, resources, roles, session, sessions,
-        step_up, tenant, tenant_end, tenants, users, verification,
+        step_up, tenant, tenant_end, tenant_usage, tenants, users, verification,
     },
     error::ApiError,
     extract::{BodyLimit, Strict},
@@ -99,6 +99,8 @@ fn table() -> Vec<Endpoint> {
             .get(tenant::find)
             .patch(tenant::update)
             .delete(tenant_end::delete),
+        at("/api/v1/tenant/usage").get(tenant_usage::usage),
+        at("/api/v1/tenant/features").get(tenant_usage::features),
         at("/api/v1/tenant/restore").post(tenant_end::restore),
         at("/api/v1/tenant/transfer-ownership").post_once(tenant::transfer),
         at("/api/v1/projects")
@@ -120,6 +122,22 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/resources/{id}/versions/{n}").get(resource_versions::find),
         at("/api/v1/resources/{id}/versions/{n}/restore").post_once(resource_versions::restore),
     ]
+}
+
+/// What is not done in a tenant although the caller's token may name one, and what says how much is
+/// used up.
+const UNCOUNTED: [&str; 6] = [
+    "/api/v1/auth/",
+    "/api/v1/users/me",
+    "/api/v1/invitations/accept",
+    "/api/v1/tenants",
+    "/api/v1/tenant/restore",
+    "/api/v1/tenant/usage",
+];
+
+/// Whether requests for this path count as calls of the caller's tenant.
+pub(crate) fn counts(path: &str) -> bool {
+    path.starts_with("/api/") && !UNCOUNTED.iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// Adds every route.
@@ -265,9 +283,12 @@ impl HttpServiceFactory for Endpoint {
             async move { Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow }) }
         };
         let meant = self.successor.map_or(self.path, Successor::path);
+        let is_counted = counts(meant);
+        let count = move |request, next| api_calls::count(request, next, is_counted);
         self.resource
             .app_data(Toll::new(meant, self.costs))
             .default_service(web::to(refuse))
+            .wrap(from_fn(count))
             .wrap(from_fn(presented_key::look_up))
             .wrap(from_fn(rate_limits::charge))
             .wrap(from_fn(deadline::limit))

@@ -8,7 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
 use jobs::{Outbox, Views};
 use std::sync::Arc;
-use store::{IdentityDb, LoginLimit, NewRefreshToken, NewSession, SignedIn, TenantPlans};
+use store::{
+    ApiCalls, IdentityDb, LoginLimit, NewRefreshToken, NewSession, PlanLimits, SignedIn,
+    TenantPlans,
+};
 use tenant_db::TenantDb;
 
 use crate::captcha::Captcha;
@@ -22,6 +25,10 @@ pub struct Services {
     pub identity: IdentityDb,
     /// What tenants pay for, without asking the database each time.
     pub plans: TenantPlans,
+    /// How much of what each tier may have.
+    pub limits: PlanLimits,
+    /// Counts what tenants ask of the API.
+    pub api_calls: ApiCalls,
     /// bcrypt, on threads of its own.
     pub passwords: PasswordThreads,
     /// What is done later, and who does it.

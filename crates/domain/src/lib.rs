@@ -48,6 +48,7 @@ mod tenant;
 mod tenant_plan;
 mod tenant_settings;
 mod text;
+mod usage;
 mod words;
 
 pub use account::Account;
@@ -80,4 +81,5 @@ pub use text::{
     ApiKeyName, Description, FullName, NamePrefix, ProjectName, ResourceName, ResourceType,
     TenantName, TextError,
 };
+pub use usage::{PlanResource, Usage};
 pub use words::UnknownWord;

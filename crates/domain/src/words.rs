@@ -66,8 +66,8 @@ pub(crate) use words;
 #[cfg(test)]
 mod tests {
     use crate::{
-        Feature, MailKind, MembershipStatus, ProjectStatus, Role, Signup, SubscriptionTier,
-        TenantStatus, WeekStart,
+        Feature, MailKind, MembershipStatus, PlanResource, ProjectStatus, Role, Signup,
+        SubscriptionTier, TenantStatus, WeekStart,
     };
 
     /// Text and JSON of every variant say the same word, and both lead back to the variant.
@@ -93,6 +93,7 @@ mod tests {
             SubscriptionTier,
             Signup,
             MembershipStatus,
+            PlanResource,
             WeekStart
         );
     }

@@ -77,6 +77,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121002600_idempotency/up.sql"),
         include_str!("../../../migrations/20261121002700_conditional_writes/up.sql"),
         include_str!("../../../migrations/20261121003200_tenant_plans/up.sql"),
+        include_str!("../../../migrations/20261121003300_plan_limits/up.sql"),
     ]
 }
 

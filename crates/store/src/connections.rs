@@ -43,6 +43,10 @@ pub struct DatabaseSettings {
     pub queue: usize,
     /// Longest wait for a connection in seconds; default 5. Then 503.
     pub queue_timeout_seconds: u64,
+    /// The percentage of the connections for tenants' transactions, and of their queue, that one
+    /// tenant may have at once, and at least one connection; default 50. What it asks for beyond
+    /// that waits, and then gets 503.
+    pub tenant_share_percent: u8,
     /// Longest time of one statement in seconds; default 15. Then 503.
     pub statement_timeout_seconds: u64,
     /// Whether `app_url` and `auth_url` lead to PgBouncer in transaction pooling; default no.
@@ -65,6 +69,7 @@ impl Default for DatabaseSettings {
             auth_connections: 4,
             queue: pool.queue,
             queue_timeout_seconds: pool.queue_timeout_seconds,
+            tenant_share_percent: 50,
             statement_timeout_seconds: pool.statement_timeout_seconds,
             pgbouncer: pool.pgbouncer,
         }
@@ -145,6 +150,7 @@ impl DatabaseSettings {
             connections: self.connections,
             queue: self.queue,
             queue_timeout_seconds: self.queue_timeout_seconds,
+            tenant_share_percent: self.tenant_share_percent,
             statement_timeout_seconds: self.statement_timeout_seconds,
             application_name: "rowhouse-server".to_owned(),
             pgbouncer: self.pgbouncer,

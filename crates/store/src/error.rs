@@ -1,7 +1,9 @@
 //! What the tables can answer instead of rows. The API turns these into problems, the commands
 //! into messages; both need no other error of the database.
 
+use chrono::{DateTime, Utc};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use domain::{Feature, PlanResource};
 
 /// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,29 @@ pub enum Error {
     /// Members have the role.
     #[error("the role is in use")]
     RoleInUse,
+    /// The tenant's plan does not allow one more.
+    #[error("the plan allows {limit} {resource}, and there are {current}")]
+    PlanLimit {
+        /// Of what.
+        resource: PlanResource,
+        /// How many the plan allows.
+        limit: i64,
+        /// How many there are.
+        current: i64,
+    },
+    /// The month's calls of the API are used up.
+    #[error("the plan allows {limit} calls a month")]
+    ApiCallLimit {
+        /// How many the plan allows.
+        limit: i64,
+        /// How many there were.
+        current: i64,
+        /// When the next month begins.
+        resets_at: DateTime<Utc>,
+    },
+    /// The tenant does not have this.
+    #[error("the feature {0} is off")]
+    FeatureDisabled(Feature),
     /// Whatever else happened in or around the transaction.
     #[error(transparent)]
     Database(tenant_db::Error),

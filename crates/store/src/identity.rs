@@ -2,6 +2,7 @@
 //! own, as `rowhouse_auth`. That role has no right on any tenant's table.
 
 mod account;
+mod api_calls;
 mod chores;
 mod invitation;
 mod key;
@@ -15,6 +16,7 @@ mod tenant_plan;
 mod views;
 
 pub use self::account::{Caller, Slug};
+pub(crate) use self::api_calls::LeasedCalls;
 pub use self::chores::{Chore, Next, Retention};
 pub use self::invitation::{Guest, Invited};
 pub use self::proof::{SecondFactor, Verified};
@@ -33,6 +35,7 @@ use tenant_db::{PoolSettings, ServiceDb};
 
 use crate::error::Error;
 use crate::login_failures::{self, Admission, LoginLimit, Subject};
+use crate::plan_limits::{self, Growth, PlanLimits};
 use crate::sessions::NewSession;
 use crate::{account_mails, accounts, catalog, directory, migrations, sessions};
 
@@ -152,13 +155,15 @@ impl IdentityDb {
     /// session: all of it, or nothing.
     ///
     /// # Errors
-    /// [`Error::EmailTaken`], [`Error::SlugTaken`], [`Error::SignupClosed`]; those of
+    /// [`Error::EmailTaken`], [`Error::SlugTaken`], [`Error::SignupClosed`]; [`Error::PlanLimit`] of
+    /// the tenant that is joined; those of
     /// [`open_session`](Self::open_session) for somebody known.
     pub async fn register(
         &self,
         who: Registrant,
         tenant: Option<(TenantSlug, TenantName)>,
         session: NewSession,
+        limits: PlanLimits,
     ) -> Result<SignedIn, Error> {
         self.db
             .run(move |conn| {
@@ -174,7 +179,9 @@ impl IdentityDb {
                     }
                 };
                 let tenant = match tenant {
-                    Some((slug, name)) => Some(enter_tenant(conn, account.id, &slug, &name)?),
+                    Some((slug, name)) => {
+                        Some(enter_tenant(conn, account.id, &slug, &name, &limits)?)
+                    }
                     None => None,
                 };
                 open(conn, account, tenant, &session)
@@ -260,10 +267,12 @@ fn enter_tenant(
     account: AccountId,
     slug: &TenantSlug,
     name: &TenantName,
+    limits: &PlanLimits,
 ) -> Result<TenantId, Error> {
     match directory::find_by_slug(conn, slug)? {
         Some(existing) => {
             directory::join_tenant(conn, account, existing.id)?;
+            plan_limits::require_room_in(conn, existing.id, limits, Growth::Members(1))?;
             Ok(existing.id)
         }
         None => directory::create_tenant(conn, account, slug, name),

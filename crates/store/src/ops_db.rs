@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use domain::{Email, FullName, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
+use domain::{Email, Feature, FullName, SubscriptionTier, TenantName, TenantSlug, TenantStatus};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::migrations;
+use crate::plan_limits::{self, Growth, PlanLimits};
 
 /// A connection of `rowhouse_ops`.
 pub struct OpsDb {
@@ -103,9 +104,7 @@ impl OpsDb {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn find_tenant(&mut self, slug: &TenantSlug) -> Result<TenantSummary, Error> {
-        Ok(diesel::sql_query("SELECT * FROM directory.tenants($1)")
-            .bind::<Text, _>(slug.as_str())
-            .get_result(&mut self.conn)?)
+        find_tenant(&mut self.conn, slug)
     }
 
     /// A tenant without any member yet.
@@ -177,25 +176,52 @@ impl OpsDb {
         self.find_tenant(slug)
     }
 
+    /// Turns a feature on or off for a tenant; `None`: what its tier says.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn set_feature(
+        &mut self,
+        slug: &TenantSlug,
+        feature: Feature,
+        enabled: Option<bool>,
+    ) -> Result<TenantSummary, Error> {
+        diesel::sql_query("SELECT directory.set_tenant_feature($1, $2, $3) AS done")
+            .bind::<Text, _>(slug.as_str())
+            .bind::<Text, _>(feature.as_str())
+            .bind::<Nullable<Bool>, _>(enabled)
+            .get_result::<Done>(&mut self.conn)?;
+        self.find_tenant(slug)
+    }
+
     /// Makes whoever has this address an owner of the tenant: a member of it, else the personal
     /// account, else by an invitation that is good until `expires_at` and mailed by a worker.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such tenant.
+    /// [`Error::NotFound`] when there is no such tenant; [`Error::PlanLimit`].
     pub fn add_owner(
         &mut self,
         slug: &TenantSlug,
         email: &Email,
         expires_at: DateTime<Utc>,
+        limits: &PlanLimits,
     ) -> Result<Added, Error> {
-        let tenant = self.find_tenant(slug)?.id;
-        let added: AddedRow =
-            diesel::sql_query("SELECT directory.add_owner($1, $2, $3, $4) AS what")
-                .bind::<SqlUuid, _>(tenant)
+        let before = self.find_tenant(slug)?;
+        let added: AddedRow = self.conn.transaction(|conn| {
+            let added = diesel::sql_query("SELECT directory.add_owner($1, $2, $3, $4) AS what")
+                .bind::<SqlUuid, _>(before.id)
                 .bind::<Text, _>(email.as_str())
                 .bind::<Text, _>(FullName::of_address(email).as_str())
                 .bind::<Timestamptz, _>(expires_at)
-                .get_result(&mut self.conn)?;
+                .get_result(conn)?;
+            // Whoever was a member already takes no new place.
+            let after = find_tenant(conn, slug)?;
+            if after.members > before.members {
+                let tenant = before.id.into();
+                plan_limits::require_room_in(conn, tenant, limits, Growth::Members(1))?;
+            }
+            Ok::<_, Error>(added)
+        })?;
         Ok(if added.what == "owner" {
             Added::Owner
         } else {
@@ -234,6 +260,12 @@ impl OpsDb {
             .get_result::<Done>(&mut self.conn)?;
         Ok(added.done)
     }
+}
+
+fn find_tenant(conn: &mut PgConnection, slug: &TenantSlug) -> Result<TenantSummary, Error> {
+    Ok(diesel::sql_query("SELECT * FROM directory.tenants($1)")
+        .bind::<Text, _>(slug.as_str())
+        .get_result(conn)?)
 }
 
 #[derive(QueryableByName)]

@@ -61,6 +61,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_usage (tenant_id, month) {
+        tenant_id -> Uuid,
+        month -> Date,
+        calls -> Int8,
+    }
+}
+
+diesel::table! {
     credentials (account_id) {
         account_id -> Uuid,
         password_hash -> Text,
@@ -283,6 +291,7 @@ diesel::table! {
 diesel::joinable!(account_tokens -> credentials (account_id));
 diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
+diesel::joinable!(api_usage -> tenants (tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
 diesel::joinable!(idempotency_keys -> tenants (tenant_id));
 diesel::joinable!(invitations -> tenants (tenant_id));
@@ -306,6 +315,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     account_tokens,
     accounts,
     api_keys,
+    api_usage,
     credentials,
     idempotency_keys,
     invitations,

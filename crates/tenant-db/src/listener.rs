@@ -1,6 +1,6 @@
 //! A connection that hears what is told by NOTIFY, and does nothing else.
 
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::{Connection as _, InstrumentationEvent, SimpleConnection as _};
 use secrecy::SecretString;
 
 use crate::error::Error;
@@ -52,6 +52,9 @@ impl Listener {
             pgbouncer: false,
         };
         let mut session = SessionManager::new(url, Purpose::Service, &session).open()?;
+        // Nobody asked for what it does from time to time.
+        let unseen = |_: InstrumentationEvent<'_>| ();
+        session.conn.set_instrumentation(unseen);
         let listen = format!("LISTEN {}", channel.0);
         session.conn.batch_execute(&listen)?;
         Ok(Self { session })

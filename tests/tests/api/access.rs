@@ -64,6 +64,8 @@ DELETE /api/v1/users/me/sessions/{id}             missing
 GET    /api/v1/tenant                             -
 PATCH  /api/v1/tenant                             -
 DELETE /api/v1/tenant                             -
+GET    /api/v1/tenant/usage                       -
+GET    /api/v1/tenant/features                    -
 POST   /api/v1/tenant/restore                     -
 POST   /api/v1/tenant/transfer-ownership          oneself
 GET    /api/v1/users                              -
@@ -361,7 +363,7 @@ async fn callers(app: &TestApp, owner: &Caller, neighbour: Caller) -> [Caller; 8
 /// A key of the owner's without the scope that this route asks for.
 async fn bare_key(owner: &Caller, row: &Row) -> Caller {
     let other = match row.target {
-        "/api/v1/tenant" => "projects:read",
+        "/api/v1/tenant" | "/api/v1/tenant/usage" | "/api/v1/tenant/features" => "projects:read",
         _ => "tenant:read",
     };
     owner.create_key(&[other]).await.1

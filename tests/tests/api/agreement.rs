@@ -60,6 +60,10 @@ idempotency_keys select - -
 idempotency_keys insert - -
 idempotency_keys update - -
 idempotency_keys delete - -
+api_usage    select  -       -
+api_usage    insert  -       -
+api_usage    update  -       -
+api_usage    delete  -       -
 ";
 
 /// Where the API asks for more than the database, and why that is no hole in the wall: it is all
@@ -128,6 +132,10 @@ fn statement(row: &Row, caller: &Caller) -> String {
         ("idempotency_keys", "update") => {
             "UPDATE idempotency_keys SET body = '' WHERE false".to_owned()
         }
+        ("api_usage", "insert") => {
+            format!("INSERT INTO api_usage (tenant_id, month) VALUES ('{tenant}', '2026-11-01')")
+        }
+        ("api_usage", "update") => "UPDATE api_usage SET calls = 0 WHERE false".to_owned(),
         ("jobs", "update") => "UPDATE jobs SET kind = 'x' WHERE false".to_owned(),
         ("api_keys", "update") => "UPDATE api_keys SET name = 'x' WHERE false".to_owned(),
         ("invitations", "update") => "UPDATE invitations SET issue = 1 WHERE false".to_owned(),

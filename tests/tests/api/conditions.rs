@@ -23,8 +23,13 @@ const THINGS: [(&str, Changes, bool); 7] = [
     ("/api/v1/resources/{resource}", rename, true),
 ];
 
-/// Reads of one thing without a version: what a key is last used for would change it all the time.
-const UNVERSIONED: [&str; 1] = ["/api/v1/api-keys/{id}"];
+/// Reads of one thing without a version: what a key is last used for, or what is used up, would change
+/// it all the time, and of features there is no write.
+const UNVERSIONED: [&str; 3] = [
+    "/api/v1/api-keys/{id}",
+    "/api/v1/tenant/usage",
+    "/api/v1/tenant/features",
+];
 
 /// Method, what stands behind the path, body.
 type Change = (Method, &'static str, Option<Value>);

@@ -88,6 +88,8 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
         (user.as_str(), "GET, HEAD, PATCH, DELETE"),
         ("/api/v1/tenant", "GET, HEAD, PATCH, DELETE"),
         ("/api/v1/tenant/restore", "POST"),
+        ("/api/v1/tenant/usage", "GET, HEAD"),
+        ("/api/v1/tenant/features", "GET, HEAD"),
         ("/api/v1/invitations", "GET, HEAD, POST"),
         ("/api/v1/invitations/accept", "POST"),
         (invitation.as_str(), "GET, HEAD, DELETE"),

@@ -105,6 +105,8 @@ fn tenant_requests() -> Vec<(Method, String, Option<Value>)> {
         (Method::DELETE, format!("/api/v1/api-keys/{id}"), None),
         (Method::GET, "/api/v1/tenant".to_owned(), None),
         (Method::PATCH, "/api/v1/tenant".to_owned(), name.clone()),
+        (Method::GET, "/api/v1/tenant/usage".to_owned(), None),
+        (Method::GET, "/api/v1/tenant/features".to_owned(), None),
         (Method::GET, "/api/v1/projects".to_owned(), None),
         (Method::POST, "/api/v1/projects".to_owned(), name.clone()),
         (Method::GET, path(id), None),

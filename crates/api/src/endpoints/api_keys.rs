@@ -7,9 +7,12 @@ use actix_web::{
 };
 use auth::{KeySecret, PermissionSet};
 use chrono::{DateTime, Utc};
-use domain::{ApiKey, ApiKeyId, ApiKeyName};
+use domain::{ApiKey, ApiKeyId, ApiKeyName, Feature};
 use serde::{Deserialize, Serialize};
-use store::api_keys::{self, NewApiKey};
+use store::{
+    api_keys::{self, NewApiKey},
+    features,
+};
 use utoipa::ToSchema;
 
 use super::NoFilters;
@@ -18,6 +21,7 @@ use crate::{
     error::{ApiError, FieldErrorCode},
     extract::{Body, PathId},
     list::{List, ListQuery, PageParams},
+    openapi::CreateKeyProblems,
     permission_list, require,
     services::Services,
     validation::Validation,
@@ -178,7 +182,8 @@ pub(crate) async fn find(
     post, path = "/api/v1/api-keys", tag = "api-keys", operation_id = "create_api_key", security(("bearer" = [])),
     request_body = CreateApiKey,
     responses(
-        (status = 201, body = NewApiKeyView, headers(("Location" = String)))
+        (status = 201, body = NewApiKeyView, headers(("Location" = String))),
+        CreateKeyProblems,
     ),
 )]
 pub(crate) async fn create(
@@ -192,6 +197,7 @@ pub(crate) async fn create(
     let made = services
         .tenants
         .run(caller.context(), move |conn| {
+            features::require(conn, Feature::ApiKeys)?;
             Ok::<_, ApiError>(api_keys::insert(conn, &new, &secret)?)
         })
         .await?;

@@ -144,7 +144,7 @@ pub(crate) async fn register(
     let (refresh, session) = services.new_session(device(&request), from);
     let registered = services
         .identity
-        .register(who, registration.tenant, session)
+        .register(who, registration.tenant, session, services.limits)
         .await
         .map_err(|error| match error {
             store::Error::WrongPassword => ApiError::EmailTakenByAnother,
@@ -179,7 +179,7 @@ async fn register_by_mail(
     let hash = services.passwords.hash(registration.password).await?;
     services
         .identity
-        .register_by_mail(email, full_name, hash, tenant)
+        .register_by_mail(email, full_name, hash, tenant, services.limits)
         .await?;
     services.outbox.wake();
     Ok(HttpResponse::Accepted().json(VerificationSent {

@@ -114,7 +114,7 @@ pub(crate) async fn accept(
     let (refresh, session) = services.new_session(device, address);
     let accepted = services
         .identity
-        .accept_invitation(tenant, hash, guest, session)
+        .accept_invitation(tenant, hash, guest, session, services.limits)
         .await;
     let who = match attempt {
         Some(attempt) => services.conclude(attempt, accepted).await?,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{Email, FullName, Invitation, InvitationId, InvitationStatus, RoleName};
 use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
-use store::invitations;
+use store::{Growth, invitations, plan_limits::require_room};
 use tenant_db::TenantConn;
 use utoipa::ToSchema;
 
@@ -111,7 +111,8 @@ pub(crate) struct InvitationListView {
     next_cursor: Option<String>,
 }
 
-/// Keeps the place and has the link mailed, in the caller's transaction.
+/// Keeps the place and has the link mailed, in the caller's transaction, which asks last whether there
+/// is room.
 pub(crate) fn invite(
     conn: &mut TenantConn<'_>,
     caller: &Principal,
@@ -202,9 +203,10 @@ pub(crate) async fn create(
         grant::within(&principal, &PermissionSet::of(role))?;
     }
     let now = Utc::now();
-    let ends = services.invitation_ends(now);
+    let (ends, limits) = (services.invitation_ends(now), services.limits);
     let answer = once.run(&services, &caller, move |conn| {
         let invitation = invite(conn, &principal, &new, ends, now)?;
+        require_room(conn, &limits, Growth::Members(1))?;
         let location = format!("/api/v1/invitations/{}", invitation.id);
         Versioned::made(location, invitation.into())
     });
@@ -228,17 +230,20 @@ pub(crate) async fn resend(
 ) -> Result<Answer<InvitationView>, ApiError> {
     let principal = caller.principal().clone();
     let now = Utc::now();
-    let ends = services.invitation_ends(now);
+    let (ends, limits) = (services.invitation_ends(now), services.limits);
     let answer = once.run(&services, &caller, move |conn| {
-        if if_match.is_present() {
-            if_match.check(&tag(invitations::lock_waiting(conn, id, now)?)?)?;
-        }
+        let before = invitations::lock_waiting(conn, id, now)?;
+        let is_back = before.status == InvitationStatus::Expired;
+        if_match.check(&tag(before)?)?;
         let invitation = invitations::renew(conn, id, ends, now)?;
         // The place stays what it is: the database is not asked who may give it.
         grant::within_base(&principal, invitation.role)?;
         grant::member(conn, &principal, invitation.membership_id)?;
         let invitation_id = invitation.id;
         Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
+        if is_back {
+            require_room(conn, &limits, Growth::Members(1))?;
+        }
         Versioned::whole(invitation.into())
     });
     let answer = answer.await?;

@@ -8,7 +8,11 @@ use domain::{
     ProjectName, ProjectSort, ProjectStatus, TenantId,
 };
 use serde::{Deserialize, Serialize};
-use store::projects::{self, Filter, Position, Reach, Shown};
+use store::{
+    Growth,
+    plan_limits::require_room,
+    projects::{self, Filter, Position, Reach, Shown},
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -255,9 +259,10 @@ pub(crate) async fn create(
     services: Data<Services>,
 ) -> Result<Answer<ProjectView>, ApiError> {
     let new: NewProject = body.try_into()?;
-    let account = caller.principal().account();
+    let (account, limits) = (caller.principal().account(), services.limits);
     once.run(&services, &caller, move |conn| {
         let project = projects::insert(conn, account, &new)?;
+        require_room(conn, &limits, Growth::Project)?;
         let location = format!("/api/v1/projects/{}", project.id);
         Ok(Versioned::created(tag(&project), location, project.into()))
     })
@@ -336,6 +341,7 @@ pub(crate) async fn restore(
     once: Once,
     services: Data<Services>,
 ) -> Result<Answer<ProjectView>, ApiError> {
+    let limits = services.limits;
     once.run(&services, &caller, move |conn| {
         if if_match.is_present() {
             match projects::lock(conn, id, Shown::Deleted) {
@@ -346,6 +352,7 @@ pub(crate) async fn restore(
             }
         }
         let project = projects::restore(conn, id)?;
+        require_room(conn, &limits, Growth::Project)?;
         Ok(Versioned::ok(tag(&project), project.into()))
     })
     .await

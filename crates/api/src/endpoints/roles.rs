@@ -2,9 +2,12 @@
 
 use actix_web::{HttpResponse, web::Data};
 use auth::{Permission, PermissionSet};
-use domain::{CustomRole, CustomRoleName, Role, RoleId};
+use domain::{CustomRole, CustomRoleName, Feature, Role, RoleId};
 use serde::{Deserialize, Serialize};
-use store::roles::{self, RoleChanges};
+use store::{
+    features,
+    roles::{self, RoleChanges},
+};
 use utoipa::ToSchema;
 
 use super::NoFilters;
@@ -257,6 +260,7 @@ pub(crate) async fn create(
     let new: NewRole = body.try_into()?;
     grant::within(caller.principal(), &new.permissions)?;
     once.run(&services, &caller, move |conn| {
+        features::require(conn, Feature::CustomRoles)?;
         let role = roles::insert(conn, &new.name, new.based_on, &new.permissions)?;
         Versioned::made(format!("/api/v1/roles/{}", role.id), role.into())
     })

@@ -9,7 +9,7 @@ use domain::{
 };
 use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
-use store::memberships;
+use store::{Growth, memberships, plan_limits::require_room};
 use tenant_db::TenantConn;
 use utoipa::ToSchema;
 
@@ -250,7 +250,7 @@ pub(crate) async fn create(
         None => None,
     };
     let now = Utc::now();
-    let ends = services.invitation_ends(now);
+    let (ends, limits) = (services.invitation_ends(now), services.limits);
     let make = move |conn: &mut TenantConn<'_>| {
         let Some(hash) = hash else {
             let place = invite(conn, &principal, &new, ends, now)?.membership_id;
@@ -265,6 +265,7 @@ pub(crate) async fn create(
     };
     let answer = once.run(&services, &caller, move |conn| {
         let member = make(conn)?;
+        require_room(conn, &limits, Growth::Members(1))?;
         Versioned::made(format!("/api/v1/users/{}", member.id), member.into())
     });
     let answer = answer.await?;

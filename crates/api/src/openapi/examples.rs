@@ -140,6 +140,11 @@ fn problem(code: ErrorCode) -> Value {
                 json!({ "pointer": "/name", "code": "invalid", "detail": "must not be empty" });
             members.insert("errors".to_owned(), json!([error]));
         }
+        if code == ErrorCode::PlanLimitExceeded {
+            members.insert("resource".to_owned(), json!("projects"));
+            members.insert("limit".to_owned(), json!(10));
+            members.insert("current".to_owned(), json!(10));
+        }
         if code == ErrorCode::TooManyAttempts {
             members.insert("limit".to_owned(), json!("address"));
         }

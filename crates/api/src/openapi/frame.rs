@@ -13,8 +13,8 @@ use super::shared::{
     CONDITIONS, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, RATE_LIMITS, REQUEST_ID, TENANT_HEADERS,
     headers, parameters,
 };
-use crate::aliases;
 use crate::error_code::ErrorCode::{self, *};
+use crate::{aliases, routes};
 
 /// Of every operation, whatever it does.
 const ANYWHERE: &[ErrorCode] = &[UriTooLong, ValidationFailed, HeadersTooLarge];
@@ -80,6 +80,9 @@ impl Modify for Frame {
                 }
                 if meant.starts_with("/api/") {
                     add_problems(meant, method, operation);
+                    if routes::counts(meant) {
+                        add_codes(operation, &[PlanLimitExceeded]);
+                    }
                     add_parameters(meant, operation);
                 }
                 add_headers(operation);

@@ -97,7 +97,7 @@ macro_rules! problem_sets {
 
 problem_sets! {
     /// Registration.
-    RegisterProblems => [InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable, EmailTaken, SlugTaken, TooManyAttempts];
+    RegisterProblems => [PlanLimitExceeded, InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable, EmailTaken, SlugTaken, TooManyAttempts];
     /// Sign-in.
     LoginProblems => [TenantSuspended, TenantDeleting, InvalidCredentials, MfaRequired, EmailNotVerified, TooManyAttempts];
     /// Proving once more who one is.
@@ -131,7 +131,7 @@ problem_sets! {
     /// Sending an invitation anew, and revoking it.
     PendingInvitationProblems => [NotPending];
     /// Accepting an invitation.
-    AcceptInvitationProblems => [InvalidToken, SessionRevoked, TokenStale, KeyNotAllowed, InvalidCredentials, MfaRequired, TooManyAttempts, OtherAddress, EmailTaken];
+    AcceptInvitationProblems => [PlanLimitExceeded, InvalidToken, SessionRevoked, TokenStale, KeyNotAllowed, InvalidCredentials, MfaRequired, TooManyAttempts, OtherAddress, EmailTaken];
     /// Changing a user.
     UpdateUserProblems => [Conflict, LastOwner];
     /// Removing a user.
@@ -141,9 +141,11 @@ problem_sets! {
     /// Bringing the tenant back.
     RestoreTenantProblems => [NotDeleted];
     /// Making a role.
-    CreateRoleProblems => [RoleNameTaken];
+    CreateRoleProblems => [FeatureDisabled, RoleNameTaken];
     /// Changing a role.
     UpdateRoleProblems => [BuiltInRole, RoleNameTaken];
+    /// Making a key.
+    CreateKeyProblems => [FeatureDisabled];
     /// Removing a role.
     DeleteRoleProblems => [BuiltInRole, RoleInUse];
     /// Reading a list that belongs to something.

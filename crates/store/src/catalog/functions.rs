@@ -396,6 +396,51 @@ pub(super) fn functions() -> Vec<Function> {
         )
         .callers(&[OPS]),
         Function::invoker(
+            "directory.limit_of(text,bigint[])",
+            DIRECTORY,
+            "043d3f2f329456c94fd93d75429cf8125f229aa8f05527faaed52a6479f4cf8b",
+        ),
+        Function::invoker(
+            "directory.count_used(uuid,text)",
+            DIRECTORY,
+            "2a3e7d1bca13aca4e80d1527b935b17d56178035637c87476941d43b1ce8dd4f",
+        ),
+        Function::invoker(
+            "directory.beyond_plan(uuid,text,bigint[])",
+            DIRECTORY,
+            "fc3a28976c7f05c232314f3238d82d4261798f7a9f6788d31c9aafb923ae2c54",
+        ),
+        Function::definer(
+            "directory.own_excess(text,bigint[])",
+            DIRECTORY,
+            "90c36e0a2b2a165c306c06aa711caa0dfd05d05ff6a8d1c805d6fd4112ec226e",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.excess_of(uuid,text,bigint[])",
+            DIRECTORY,
+            "0295b199183adc31d6804d4e1c43c0d856c361bb1d6d6d69ce4a6fae8bb1c0a2",
+        )
+        .callers(&[AUTH, OPS]),
+        Function::definer(
+            "directory.own_usage(date)",
+            DIRECTORY,
+            "18c63127e4b31aa37db17d804e5a00097a5fa0036c703240768c8eaabe370261",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.lease_api_calls(uuid,date,integer,bigint[])",
+            DIRECTORY,
+            "b3081319f13f5c26988b156ccdfe5adb6c51a19c3ba487d506be8ecc6a970420",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.return_api_calls(uuid,date,integer)",
+            DIRECTORY,
+            "e26c4e2d2448f5cba8a62f5f73329f8fb04a5666792a4cceda2f91b807f01943",
+        )
+        .callers(&[AUTH]),
+        Function::invoker(
             "directory.new_id()",
             DIRECTORY,
             "90a8e1f97a8a7e2f24a80a78a86ed13cc86990d896556b5451372df7d3a96990",

@@ -101,6 +101,12 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
                  UPDATE (fingerprint, status, location, etag, body, expires_at)",
                 DIRECTORY,
             ),
+        // Counted by doors, and read by one.
+        TenantTable::new("public.api_usage")
+            .write_role(Role::Owner)
+            .door(DIRECTORY)
+            .commands(&[])
+            .grant("SELECT, INSERT, UPDATE (calls)", DIRECTORY),
         // Workers look for what is due in all tenants.
         TenantTable::new("public.jobs")
             .write_role(Role::Owner)

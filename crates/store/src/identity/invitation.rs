@@ -7,6 +7,7 @@ use domain::{AccountId, Email, FullName, TenantId};
 use super::account::Caller;
 use super::{IdentityDb, SignedIn, Verified, open};
 use crate::error::Error;
+use crate::plan_limits::{self, Growth, PlanLimits};
 use crate::sessions::NewSession;
 use crate::{accounts, directory};
 
@@ -58,7 +59,7 @@ impl IdentityDb {
     /// # Errors
     /// As [`find_invitation`](Self::find_invitation); [`Error::OtherAddress`] when the account has
     /// another address than the invitation; [`Error::EmailTaken`] when somebody new has an
-    /// account by now; those of [`open_session`](Self::open_session) for somebody known, those of
+    /// account by now; [`Error::PlanLimit`] when the tenant has as many members as it may; those of [`open_session`](Self::open_session) for somebody known, those of
     /// [`Caller`] for somebody signed in.
     pub async fn accept_invitation(
         &self,
@@ -66,6 +67,7 @@ impl IdentityDb {
         hash: MailTokenHash,
         guest: Guest,
         session: NewSession,
+        limits: PlanLimits,
     ) -> Result<SignedIn, Error> {
         self.db
             .run(move |conn| {
@@ -87,6 +89,7 @@ impl IdentityDb {
                 }
                 accounts::set_verified(conn, account.id)?;
                 directory::accept_invitation(conn, account.id, tenant, hash)?;
+                plan_limits::require_room_in(conn, tenant, &limits, Growth::Seat)?;
                 let account = accounts::find(conn, account.id)?;
                 open(conn, account, Some(tenant), &session)
             })

@@ -7,6 +7,7 @@ use domain::{Email, FullName, MailKind, TenantName, TenantSlug};
 
 use super::{IdentityDb, enter_tenant};
 use crate::error::Error;
+use crate::plan_limits::PlanLimits;
 use crate::{account_mails, account_tokens, accounts, sessions};
 
 impl IdentityDb {
@@ -31,13 +32,14 @@ impl IdentityDb {
     /// here which of the two it was: the same is done and undone, and the same errors come.
     ///
     /// # Errors
-    /// [`Error::SlugTaken`], [`Error::SignupClosed`].
+    /// [`Error::SlugTaken`], [`Error::SignupClosed`], [`Error::PlanLimit`].
     pub async fn register_by_mail(
         &self,
         email: Email,
         full_name: FullName,
         password_hash: PasswordHash,
         tenant: Option<(TenantSlug, TenantName)>,
+        limits: PlanLimits,
     ) -> Result<(), Error> {
         self.db
             .run(move |conn| {
@@ -48,7 +50,7 @@ impl IdentityDb {
                     let account =
                         accounts::insert_personal(conn, email, &full_name, &password_hash)?;
                     if let Some((slug, name)) = &tenant {
-                        enter_tenant(conn, account.id, slug, name)?;
+                        enter_tenant(conn, account.id, slug, name, &limits)?;
                     }
                     // Rolls back.
                     if is_known {

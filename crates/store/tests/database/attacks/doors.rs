@@ -128,6 +128,72 @@ pub(super) const ATTACKS: &[Attack] = &[
         Holds,
     ),
     attack(
+        "doors in a forged context",
+        &[
+            FORGE,
+            "SELECT d::text AS text FROM directory.own_usage(date_trunc('month', now())::date) d",
+            READ,
+        ],
+        Own,
+        Leaks,
+    ),
+    attack(
+        "doors in a forged context",
+        &[
+            FORGE,
+            "SELECT d::text AS text FROM directory.own_excess('members', ARRAY[0, 0, 0, 0]) d",
+            READ,
+        ],
+        Own,
+        Leaks,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT d::text AS text FROM directory.excess_of('{b}', 'members', ARRAY[0, 0, 0, 0]) d"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &[
+            "SELECT d::text AS text FROM directory.beyond_plan('{b}', 'members', ARRAY[0, 0, 0, 0]) d",
+        ],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT directory.count_used('{b}', 'members')::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &[
+            "SELECT d::text AS text FROM directory.lease_api_calls('{b}', '2026-11-01', 100, '{}') d",
+        ],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT directory.return_api_calls('{b}', '2026-11-01', 100)::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "calls of the API",
+        &["SELECT calls::text AS text FROM api_usage"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "calls of the API",
+        &["UPDATE api_usage SET calls = 0"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
         "doors of others",
         &["SELECT d::text AS text FROM directory.memberships_of('{b_account}') d"],
         Refused("permission denied"),

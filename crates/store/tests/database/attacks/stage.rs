@@ -461,6 +461,7 @@ fn belongings(tenant: &Tenant, slug: &str, prefix: &str, [invited, role]: [Uuid;
          INSERT INTO jobs (tenant_id, id, kind, payload) VALUES ('{id}', '{role}', 'of_{slug}', '{{\"of\": \"{slug}\"}}');
          INSERT INTO idempotency_keys (tenant_id, actor_kind, actor_id, key, fingerprint, status, body)
              VALUES ('{id}', 'user', '{account}', 'kept_by_{slug}', decode(repeat('ab', 32), 'hex'), 200, 'answered to {slug}');
+         INSERT INTO api_usage (tenant_id, month, calls) VALUES ('{id}', '2026-11-01', 7);
          ALTER TABLE api_keys DISABLE TRIGGER USER;
          INSERT INTO api_keys (tenant_id, id, name, prefix, hash, role, scopes, created_by)
              VALUES ('{id}', '{role}', 'Key of {slug}', '{prefix}', decode(repeat('ab', 32), 'hex'), 'viewer', '{{projects:read}}', '{member}');
