@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::{InstrumentationEvent, set_default_instrumentation};
 use diesel::prelude::*;
 use domain::TenantId;
-use rowhouse_tests::{Caller, TestApp};
+use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
 use store::TenantPlans;
 use tokio::sync::Mutex;
@@ -268,39 +268,46 @@ async fn who_asks_too_often_costs_the_database_nothing() {
     };
     let limiter = rate_limit::Limiter::local();
     let limits = api::RateLimits::new(settings, api::TiersSettings::default(), limiter);
-    // As often as can be: it is read again by who is served alone.
-    let limits = limits
-        .with_loopback()
-        .believed_for(std::time::Duration::ZERO);
+    let limits = limits.with_loopback();
     let app = TestApp::start_with(|state, _| state.rate_limits = limits).await;
     let alice = app.register("alice@acme.example", "acme-corp").await;
     let (_, key) = alice.create_key(&["projects:read"]).await;
-    let login = json!({ "email": "alice@acme.example", "password": "securepass123" });
+    until_it_hears(&app).await;
     for caller in [&alice, &key] {
         while caller.get("/api/v1/projects").await.status() == 200 {}
-        let before = STATEMENTS.load(Ordering::SeqCst);
-        for _ in 0..50 {
-            drop(caller.get("/api/v1/projects").await.expect(429));
-        }
-        assert_eq!(STATEMENTS.load(Ordering::SeqCst), before);
-    }
-    let stranger = app.stranger();
-    while stranger
-        .post("/api/v1/auth/login", login.clone())
-        .await
-        .status()
-        == 200
-    {}
-    let before = STATEMENTS.load(Ordering::SeqCst);
-    for _ in 0..50 {
-        drop(
-            stranger
-                .post("/api/v1/auth/login", login.clone())
-                .await
-                .expect(429),
+        assert_eq!(
+            least_cost_of_50_refusals(|| caller.get("/api/v1/projects")).await,
+            0
         );
     }
-    assert_eq!(STATEMENTS.load(Ordering::SeqCst), before);
+    let stranger = app.stranger();
+    let login = || {
+        let body = json!({ "email": "alice@acme.example", "password": "securepass123" });
+        stranger.post("/api/v1/auth/login", body)
+    };
+    while login().await.status() == 200 {}
+    assert_eq!(least_cost_of_50_refusals(login).await, 0);
+}
+
+/// Of a few attempts: an ear that is tested meanwhile counts as well.
+async fn least_cost_of_50_refusals<F: Future<Output = Answer>>(ask: impl Fn() -> F) -> usize {
+    let mut least = usize::MAX;
+    for _ in 0..3 {
+        let before = STATEMENTS.load(Ordering::SeqCst);
+        for _ in 0..50 {
+            drop(ask().await.expect(429));
+        }
+        least = least.min(STATEMENTS.load(Ordering::SeqCst) - before);
+    }
+    least
+}
+
+async fn until_it_hears(app: &TestApp) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !app.plans().hears() {
+        assert!(Instant::now() < deadline, "nobody listens");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Whether all of them are answered.
@@ -322,11 +329,8 @@ async fn a_plan_that_many_ask_for_costs_one_round_trip() {
     let (app, alice, _) = TestApp::two_tenants().await;
     let id = alice.get("/api/v1/tenant").await.expect(200).json()["id"].clone();
     let id = TenantId::from(id.as_str().unwrap().parse::<uuid::Uuid>().unwrap());
+    until_it_hears(&app).await;
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !app.plans().hears() {
-        assert!(Instant::now() < deadline, "nobody listens");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
     // Connections that are made meanwhile, and an ear that is tested, count as well.
     let (mut first, mut later) = (usize::MAX, usize::MAX);
     for _ in 0..8 {

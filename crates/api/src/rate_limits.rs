@@ -6,7 +6,6 @@ mod caller;
 mod headers;
 mod known_keys;
 mod settings;
-mod tenant_limits;
 mod toll;
 
 use std::net::IpAddr;
@@ -23,7 +22,6 @@ pub(crate) use self::toll::Toll;
 
 use self::headers::Drawn;
 use self::known_keys::KnownKeys;
-use self::tenant_limits::TenantLimits;
 use crate::error::ApiError;
 
 /// How many requests of whom are served; made once by the binary.
@@ -33,7 +31,6 @@ pub struct RateLimits {
     exempts_loopback: bool,
     addresses: Local,
     callers: Limiter,
-    tenants: TenantLimits,
     keys: KnownKeys,
 }
 
@@ -48,7 +45,6 @@ impl RateLimits {
             exempts_loopback: true,
             addresses: Local::new(),
             callers,
-            tenants: TenantLimits::default(),
             keys: KnownKeys::default(),
         }
     }
@@ -70,14 +66,6 @@ impl RateLimits {
             exempts_loopback: false,
             ..self
         }
-    }
-
-    /// How long what a tenant may is believed, before a request that is let through reads it again;
-    /// else 10 seconds.
-    #[must_use]
-    pub fn believed_for(mut self, time: Duration) -> Self {
-        self.tenants.fresh = time;
-        self
     }
 
     /// How the limiter of callers is; `None` where there are no limits.

@@ -8,8 +8,8 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use auth::{KeyPrincipal, KeySecret, Principal, TenantClaim};
-use domain::{SubscriptionTier, TenantId};
+use auth::{KeyPrincipal, KeySecret, Principal};
+use domain::TenantId;
 use rate_limit::{Draw, Limit};
 
 use super::{Bucket, RateLimits, Toll, address, settle};
@@ -109,16 +109,9 @@ async fn draw(
     principal: &Principal,
 ) -> Result<(), ApiError> {
     let limits = &state.rate_limits;
-    let free = limits.tiers.limit(SubscriptionTier::Free, None, None);
     let limit = match principal.tenant() {
-        None => free,
-        Some(tenant) => match limits.tenants.get(tenant.id) {
-            Some(limit) => limit,
-            // The caller's own work will say why.
-            None => read(request, state, tenant, principal)
-                .await
-                .unwrap_or(free),
-        },
+        None => limits.tiers.least(),
+        Some(tenant) => tenant_limit(request, limits, tenant.id).await,
     };
     let (family, buckets) = buckets(limits, principal, limit);
     // A bucket may be smaller than what a route costs: then it is all there is.
@@ -127,12 +120,10 @@ async fn draw(
     let draws: Vec<Draw<'_>> = buckets.iter().map(|bucket| bucket.draw(cost)).collect();
     let decision = limits.callers.draw(&family, &draws).await;
     let settled = settle(request, &buckets, decision);
-    if let Some(tenant) = principal.tenant() {
-        if settled.is_err() {
-            request.extensions_mut().insert(RefusedIn(tenant.id));
-        } else if limits.tenants.is_to_be_read(tenant.id) {
-            read(request, state, tenant, principal).await;
-        }
+    if settled.is_err()
+        && let Some(tenant) = principal.tenant()
+    {
+        request.extensions_mut().insert(RefusedIn(tenant.id));
     }
     settled
 }
@@ -163,18 +154,17 @@ fn buckets(limits: &RateLimits, principal: &Principal, limit: Limit) -> (String,
     }
 }
 
-/// Reads the tenant's limit. `None` where the caller may not enter.
-async fn read(
-    request: &HttpRequest,
-    state: &AppState,
-    tenant: &TenantClaim,
-    principal: &Principal,
-) -> Option<Limit> {
-    let services = request.app_data::<Data<Services>>()?;
-    let context = store::context(principal, tenant);
-    let limits = &state.rate_limits;
-    let read = limits
-        .tenants
-        .read(tenant.id, context, &services.tenants, &limits.tiers);
-    read.await
+/// What the tenant's plan says, which is remembered. Where nobody can tell, the least that there is:
+/// the caller's own work will say why.
+async fn tenant_limit(request: &HttpRequest, limits: &RateLimits, tenant: TenantId) -> Limit {
+    let Some(services) = request.app_data::<Data<Services>>() else {
+        return limits.tiers.least();
+    };
+    match services.plans.find(tenant).await {
+        Ok(plan) => limits.tiers.limit(&plan),
+        Err(error) => {
+            log::debug!(error:% = error; "the plan of a tenant is not known: it is limited as the smallest");
+            limits.tiers.least()
+        }
+    }
 }

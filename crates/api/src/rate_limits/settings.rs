@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use domain::SubscriptionTier;
+use domain::{SubscriptionTier, TenantPlan};
 use rate_limit::Limit;
 use serde::Deserialize;
 
@@ -106,24 +106,27 @@ impl Default for TiersSettings {
 }
 
 impl TiersSettings {
-    /// Of a tenant of this tier that has, or has not, numbers of its own.
-    pub(super) fn limit(
-        &self,
-        tier: SubscriptionTier,
-        per_minute: Option<i32>,
-        burst: Option<i32>,
-    ) -> Limit {
-        let tier = match tier {
+    /// Of a tenant with this plan: of its tier, where it has no numbers of its own.
+    pub(super) fn limit(&self, plan: &TenantPlan) -> Limit {
+        let tier = self.of(plan.tier);
+        let own = |number: Option<u32>| NonZeroU32::new(number?);
+        Limit::per_minute(
+            own(plan.rate_limit_per_minute).unwrap_or(tier.rate_limit_per_minute),
+            own(plan.rate_limit_burst).unwrap_or(tier.rate_limit_burst),
+        )
+    }
+
+    /// The least that there is: of whoever has no tenant, or one that nobody knows.
+    pub(super) fn least(&self) -> Limit {
+        Limit::per_minute(self.free.rate_limit_per_minute, self.free.rate_limit_burst)
+    }
+
+    fn of(&self, tier: SubscriptionTier) -> TierSettings {
+        match tier {
             SubscriptionTier::Free => self.free,
             SubscriptionTier::Basic => self.basic,
             SubscriptionTier::Premium => self.premium,
             SubscriptionTier::Enterprise => self.enterprise,
-        };
-        // The database holds them above zero.
-        let own = |number: Option<i32>| NonZeroU32::new(u32::try_from(number?).ok()?);
-        Limit::per_minute(
-            own(per_minute).unwrap_or(tier.rate_limit_per_minute),
-            own(burst).unwrap_or(tier.rate_limit_burst),
-        )
+        }
     }
 }
