@@ -254,6 +254,9 @@ $$;
 --   app_role        the role that TenantDb logs in as
 --   blind_statistics  whether the planner is to know nothing of its values:
 --                   no EXPLAIN tells of neighbours, but plans get worse
+--   audit           whether each change leaves an event, see 0001_audit
+--   redact          columns whose values no event shows
+--   unaudited       columns whose change alone leaves no event
 CREATE FUNCTION tenancy.protect(
     target         regclass,
     write_role     text DEFAULT 'member',
@@ -262,7 +265,10 @@ CREATE FUNCTION tenancy.protect(
     commands       text[] DEFAULT '{select,insert,update,delete}',
     update_columns name[] DEFAULT NULL,
     app_role       name DEFAULT 'rowhouse_app',
-    blind_statistics boolean DEFAULT false
+    blind_statistics boolean DEFAULT false,
+    audit          boolean DEFAULT true,
+    redact         name[] DEFAULT '{}',
+    unaudited      name[] DEFAULT '{}'
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- A row that was locked is checked anew, and then PostgreSQL evaluates
@@ -331,8 +337,14 @@ BEGIN
         END IF;
     END LOOP;
 
-    EXECUTE format('CREATE OR REPLACE TRIGGER tenancy_guard_write BEFORE INSERT OR UPDATE OR DELETE ON %s
-        FOR EACH STATEMENT EXECUTE FUNCTION tenancy.guard_write(%L, %L)', target, write_role, coalesce(door, ''));
+    -- Where it may write nothing at all, its rights say so already.
+    IF commands && '{insert,update,delete}' THEN
+        EXECUTE format('CREATE OR REPLACE TRIGGER tenancy_guard_write BEFORE INSERT OR UPDATE OR DELETE ON %s
+            FOR EACH STATEMENT EXECUTE FUNCTION tenancy.guard_write(%L, %L)', target, write_role, coalesce(door, ''));
+    ELSIF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = target AND tgname = 'tenancy_guard_write') THEN
+        EXECUTE format('DROP TRIGGER tenancy_guard_write ON %s', target);
+    END IF;
+    PERFORM tenancy.audit(target, tenant_column, audit, redact, unaudited);
 END
 $$;
 
@@ -345,7 +357,7 @@ GRANT EXECUTE ON FUNCTION
     tenancy.current_role_name(), tenancy.current_role_version(), tenancy.current_request_id(),
     tenancy.current_address(), tenancy.role_rank(text), tenancy.allows(text), tenancy.guard_write()
     TO rowhouse_owner, rowhouse_app;
-GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean),
+GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean, boolean, name[], name[]),
     tenancy.blind_statistics(regclass) TO rowhouse_owner;
 
 -- Level managed --------------------------------------------------------------

@@ -51,7 +51,8 @@ GRANT SELECT, INSERT, DELETE, UPDATE (email, full_name, email_verified, updated_
 GRANT SELECT, INSERT, DELETE, UPDATE (password_hash, changed_at) ON credentials TO rowhouse_auth;
 
 SELECT tenancy.protect('tenants', write_role => 'admin', door => 'rowhouse_directory', tenant_column => 'id',
-    commands => '{select,update}', update_columns => '{name,signup,signup_domains,settings,branding,updated_at}');
+    commands => '{select,update}', update_columns => '{name,signup,signup_domains,settings,branding,updated_at}',
+    unaudited => '{updated_at}');
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_tenancy;

@@ -29,7 +29,8 @@ CREATE INDEX memberships_account_idx ON memberships (account_id, tenant_id);
 
 GRANT SELECT, INSERT ON memberships TO rowhouse_directory;
 SELECT tenancy.protect('memberships', write_role => 'admin', door => 'rowhouse_directory',
-    commands => '{select,update}', update_columns => '{full_name,role,status,removed_at,updated_at}');
+    commands => '{select,update}', update_columns => '{full_name,role,status,removed_at,updated_at}',
+    unaudited => '{updated_at}');
 
 -- Nobody grants above their own role, nor edits whoever stands above them;
 -- and every change of role or status makes the tokens that carry it stale.

@@ -30,7 +30,9 @@ CREATE INDEX jobs_due_idx ON jobs (due_at) WHERE status IN ('queued', 'running')
 
 GRANT SELECT, INSERT, DELETE, UPDATE (status, due_at, attempts, worker, last_error, finished_at)
     ON jobs TO rowhouse_directory;
-SELECT tenancy.protect('jobs', write_role => 'owner', door => 'rowhouse_directory', commands => '{select}');
+-- Workers' bookkeeping: what a job does is audited where it does it.
+SELECT tenancy.protect('jobs', write_role => 'owner', door => 'rowhouse_directory', commands => '{select}',
+    audit => false);
 
 -- What a link in a mail to an account stands for: one of each purpose, so that
 -- a new link ends the one before. Kept as SHA-256; goes with the password.

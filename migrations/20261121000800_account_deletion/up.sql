@@ -46,7 +46,9 @@ CREATE FUNCTION directory.delete_account(account uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     tenant uuid;
+    place  public.memberships;
 BEGIN
+    PERFORM tenancy.act_as(delete_account.account);
     FOR pass IN 1 .. 2 LOOP
         FOR tenant IN
             SELECT tenant_id FROM public.memberships
@@ -62,6 +64,13 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM directory.lock_out(delete_account.account);
+    -- What was recorded of the person, in whatever tenant they ever were.
+    FOR place IN
+        SELECT * FROM public.memberships m WHERE m.account_id = delete_account.account ORDER BY m.tenant_id, m.id
+    LOOP
+        PERFORM tenancy.erase_object(place.tenant_id, 'memberships', place.id::text);
+        PERFORM tenancy.erase_actor(place.tenant_id, delete_account.account);
+    END LOOP;
 END
 $$;
 
@@ -73,6 +82,7 @@ DECLARE
     tenant uuid := directory.new_id();
     member uuid := directory.new_id();
 BEGIN
+    PERFORM tenancy.act_as(create_tenant.account);
     INSERT INTO public.tenants (id, slug, subdomain, name)
     VALUES (tenant, create_tenant.slug, create_tenant.slug, create_tenant.name);
     INSERT INTO public.memberships (tenant_id, id, account_id, email, full_name, role)

@@ -41,5 +41,6 @@ ALTER TABLE memberships DROP COLUMN custom_role_id;
 REVOKE UPDATE (role_version) ON memberships FROM rowhouse_directory;
 DROP TABLE roles;
 SELECT tenancy.protect('memberships', write_role => 'admin', door => 'rowhouse_directory',
-    commands => '{select,update}', update_columns => '{full_name,role,status,removed_at,updated_at}');
+    commands => '{select,update}', update_columns => '{full_name,role,status,removed_at,updated_at}',
+    unaudited => '{updated_at}');
 SET LOCAL ROLE NONE;

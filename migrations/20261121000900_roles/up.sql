@@ -34,10 +34,11 @@ CREATE INDEX memberships_custom_role_idx ON memberships (tenant_id, custom_role_
 GRANT SELECT ON roles TO rowhouse_directory;
 GRANT UPDATE (role_version) ON memberships TO rowhouse_directory;
 SELECT tenancy.protect('roles', write_role => 'admin', door => 'rowhouse_directory',
-    update_columns => '{name,based_on,permissions,updated_at}');
+    update_columns => '{name,based_on,permissions,updated_at}', unaudited => '{updated_at}');
 SELECT tenancy.protect('memberships', write_role => 'admin', door => 'rowhouse_directory',
     commands => '{select,update}',
-    update_columns => '{full_name,role,custom_role_id,status,removed_at,updated_at}');
+    update_columns => '{full_name,role,custom_role_id,status,removed_at,updated_at}',
+    unaudited => '{updated_at}');
 
 -- As before, and a custom role counts as a role.
 CREATE OR REPLACE FUNCTION memberships_role_change() RETURNS trigger

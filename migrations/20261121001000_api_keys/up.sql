@@ -31,7 +31,7 @@ CREATE INDEX api_keys_prefix_idx ON api_keys (prefix, tenant_id);
 
 GRANT SELECT, UPDATE (last_used_at) ON api_keys TO rowhouse_directory;
 SELECT tenancy.protect('api_keys', write_role => 'admin', door => 'rowhouse_directory',
-    commands => '{select,insert,delete}');
+    commands => '{select,insert,delete}', redact => '{hash}', unaudited => '{last_used_at}');
 
 -- Whoever makes a key is its maker, and gives it no role above their own.
 CREATE FUNCTION api_keys_made() RETURNS trigger

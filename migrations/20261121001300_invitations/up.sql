@@ -23,7 +23,7 @@ CREATE TABLE invitations (
 GRANT SELECT, INSERT, UPDATE (hash, accepted_at) ON invitations TO rowhouse_directory;
 GRANT UPDATE (account_id, custom_role_id) ON memberships TO rowhouse_directory;
 SELECT tenancy.protect('invitations', write_role => 'admin', door => 'rowhouse_directory',
-    commands => '{select,update}', update_columns => '{issue,expires_at}');
+    commands => '{select,update}', update_columns => '{issue,expires_at}', redact => '{hash}');
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_directory;
@@ -95,6 +95,7 @@ DECLARE
     place  uuid;
     person public.accounts;
 BEGIN
+    PERFORM tenancy.act_as(join_tenant.account);
     SELECT a.* INTO person FROM public.accounts a
     WHERE a.id = join_tenant.account AND a.home_tenant_id IS NULL AND a.removed_at IS NULL FOR KEY SHARE;
     IF join_tenant.proof IS NULL THEN

@@ -43,10 +43,12 @@ CREATE TABLE resource_versions (
 );
 CREATE INDEX resource_versions_replaced_by_idx ON resource_versions (tenant_id, replaced_by);
 
-SELECT tenancy.protect('resources', write_role => 'member', update_columns => '{name,type,data}');
--- Whoever may delete a resource deletes its versions with it.
+SELECT tenancy.protect('resources', write_role => 'member', update_columns => '{name,type,data}',
+    unaudited => '{updated_at}');
+-- Whoever may delete a resource deletes its versions with it. They say again what
+-- the resource's own events say.
 SELECT tenancy.protect('resource_versions', write_role => 'member', door => 'rowhouse_directory',
-    commands => '{select}');
+    commands => '{select}', audit => false);
 GRANT INSERT ON resource_versions TO rowhouse_directory;
 
 SET LOCAL ROLE NONE;

@@ -9,5 +9,6 @@ ALTER TABLE projects DROP COLUMN name_key;
 DROP FUNCTION search_key(text);
 CREATE INDEX projects_tenant_status_idx ON projects (tenant_id, is_deleted, status, id);
 SELECT tenancy.protect('projects', write_role => 'member', commands => '{select,insert,update}',
-    update_columns => '{name,description,status,is_deleted,deleted_at,view_count,version,updated_at}');
+    update_columns => '{name,description,status,is_deleted,deleted_at,view_count,version,updated_at}',
+    unaudited => '{view_count,updated_at}');
 SET LOCAL ROLE NONE;

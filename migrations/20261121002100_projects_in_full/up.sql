@@ -25,7 +25,8 @@ CREATE INDEX projects_deleted_idx ON projects (tenant_id, deleted_at) WHERE is_d
 -- The door is for the functions below. Nobody but they writes view_count.
 SELECT tenancy.protect('projects', write_role => 'member', door => 'rowhouse_directory',
     commands => '{select,insert,update}',
-    update_columns => '{name,description,status,is_deleted,deleted_at,version,updated_at}');
+    update_columns => '{name,description,status,is_deleted,deleted_at,version,updated_at}',
+    unaudited => '{name_key,view_count,updated_at}');
 GRANT SELECT (tenant_id, id, is_deleted, deleted_at, view_count), UPDATE (view_count), DELETE
     ON projects TO rowhouse_directory;
 

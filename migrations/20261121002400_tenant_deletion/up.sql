@@ -21,7 +21,8 @@ ALTER TABLE tenants
     ADD CONSTRAINT tenants_branding_size_check CHECK (pg_column_size(branding) <= 65536);
 
 SELECT tenancy.protect('tenants', write_role => 'admin', door => 'rowhouse_directory', tenant_column => 'id',
-    commands => '{select,update}', update_columns => '{name,signup,signup_domains,settings,branding,updated_at}');
+    commands => '{select,update}', update_columns => '{name,signup,signup_domains,settings,branding,updated_at}',
+    unaudited => '{updated_at}');
 
 GRANT UPDATE (erase_after), DELETE ON tenants TO rowhouse_directory;
 GRANT SELECT (tenant_id), UPDATE (tenant_id) ON sessions TO rowhouse_directory;
@@ -279,6 +280,7 @@ DECLARE
     found     public.tenants;
     held_role text;
 BEGIN
+    PERFORM tenancy.act_as(restore_tenant.account);
     SELECT * INTO found FROM public.tenants t WHERE t.id = restore_tenant.tenant FOR NO KEY UPDATE;
     SELECT m.role INTO held_role FROM public.memberships m
     WHERE m.tenant_id = restore_tenant.tenant AND m.account_id = restore_tenant.account
@@ -376,7 +378,9 @@ BEGIN
         SELECT j.tenant_id, j.id FROM public.jobs j
         WHERE j.tenant_id = mine AND j.id <> tenancy.current_actor()::uuid LIMIT most - purged);
     GET DIAGNOSTICS gone = ROW_COUNT;
-    RETURN purged + gone;
+    purged := purged + gone;
+    -- What was just deleted has left events too.
+    RETURN purged + tenancy.erase_trail(mine, most - purged);
 END
 $$;
 GRANT EXECUTE ON FUNCTION directory.purge_tenant(int) TO rowhouse_app;
@@ -403,6 +407,7 @@ BEGIN
     UPDATE public.memberships SET custom_role_id = NULL
     WHERE tenant_id = erase_tenant.tenant AND custom_role_id IS NOT NULL;
     DELETE FROM public.tenants WHERE id = erase_tenant.tenant;
+    PERFORM tenancy.erase_trail(erase_tenant.tenant, NULL);
     RETURN true;
 END
 $$;

@@ -27,7 +27,8 @@ CREATE INDEX idempotency_keys_expiry_idx ON idempotency_keys (tenant_id, expires
 
 GRANT SELECT, INSERT, DELETE, UPDATE (fingerprint, status, location, etag, body, expires_at)
     ON idempotency_keys TO rowhouse_directory;
-SELECT tenancy.protect('idempotency_keys', write_role => 'member', door => 'rowhouse_directory', commands => '{}');
+SELECT tenancy.protect('idempotency_keys', write_role => 'member', door => 'rowhouse_directory', commands => '{}',
+    audit => false);
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_directory;

@@ -14,7 +14,8 @@ CREATE TABLE api_usage (
 );
 
 GRANT SELECT, INSERT, UPDATE (calls) ON api_usage TO rowhouse_directory;
-SELECT tenancy.protect('api_usage', write_role => 'owner', door => 'rowhouse_directory', commands => '{}');
+SELECT tenancy.protect('api_usage', write_role => 'owner', door => 'rowhouse_directory', commands => '{}',
+    audit => false);
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_directory;

@@ -35,6 +35,8 @@ pub fn catalog() -> Catalog {
         .grant("USAGE", "SCHEMA public", AUTH)
         .grant("USAGE", "SCHEMA public", OPS)
         .grant("USAGE", "SCHEMA tenancy", DIRECTORY)
+        .grant("USAGE", "SCHEMA tenancy", AUTH)
+        .grant("USAGE", "SCHEMA tenancy", OPS)
         .grant("USAGE", "LANGUAGE plpgsql", DIRECTORY)
         .grant("USAGE", "LANGUAGE sql", DIRECTORY)
         .grant("CONNECT", "DATABASE", AUTH)
@@ -52,7 +54,32 @@ pub fn catalog() -> Catalog {
             DIRECTORY,
         )
     });
-    triggers(catalog)
+    triggers(audit(catalog))
+}
+
+/// Who works on the audit trail, which is tenant-db's.
+fn audit(catalog: Catalog) -> Catalog {
+    let calls = [
+        ("act_as(uuid)", &[DIRECTORY, AUTH][..]),
+        ("erase_object(uuid,text,text)", &[DIRECTORY]),
+        ("erase_actor(uuid,uuid)", &[DIRECTORY]),
+        ("erase_trail(uuid,bigint)", &[DIRECTORY]),
+        ("tenants_to_seal(integer)", &[AUTH]),
+        ("seal_events(uuid,integer)", &[AUTH]),
+        ("audit_chains()", &[AUTH, OPS]),
+        ("checkpoints(bigint)", &[AUTH, OPS]),
+        (
+            "add_checkpoint(bigint,text,jsonb,bytea,bytea)",
+            &[AUTH, OPS],
+        ),
+        ("audit_chain(uuid,bigint,integer)", &[OPS]),
+        ("audit_unsealed(uuid)", &[OPS]),
+    ];
+    calls.iter().fold(catalog, |catalog, (function, roles)| {
+        roles.iter().fold(catalog, |catalog, role| {
+            catalog.grant("EXECUTE", &format!("FUNCTION tenancy.{function}"), role)
+        })
+    })
 }
 
 /// Where functions are defined, oldest first.

@@ -30,16 +30,16 @@ use crate::migrations::migrations;
 pub fn install(conn: &mut PgConnection) -> Result<Level, Error> {
     conn.batch_execute(CLUSTER_SQL)?;
     conn.batch_execute(INSTALL_SQL)?;
-    conn.run_pending_migrations(migrations()).map_err(failed)?;
-    if !is_installed(conn)? {
-        let kernel = MigrationSource::<Pg>::migrations(&migrations()).map_err(failed)?;
-        conn.transaction(|conn| {
-            for migration in &kernel {
-                migration.run(conn).map_err(failed)?;
-            }
-            Ok::<_, Error>(())
-        })?;
+    let mut kernel = MigrationSource::<Pg>::migrations(&migrations()).map_err(failed)?;
+    kernel.sort_by_key(|migration| migration.name().version().as_owned());
+    let recorded = conn.applied_migrations().map_err(failed)?;
+    if let Some(first) = kernel.first()
+        && recorded.contains(&first.name().version().as_owned())
+        && !is_installed(conn)?
+    {
+        conn.transaction(|conn| first.run(conn).map_err(failed))?;
     }
+    conn.run_pending_migrations(migrations()).map_err(failed)?;
     Ok(Level::of_database(conn)?.unwrap_or(Level::Full))
 }
 

@@ -34,6 +34,7 @@
 //! Whether data agrees with itself, seal keys, what a superuser could do, and other databases of
 //! the cluster.
 
+mod audit;
 pub(crate) mod builtins;
 mod catalog;
 mod codes;

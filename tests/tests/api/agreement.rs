@@ -64,11 +64,20 @@ api_usage    select  -       -
 api_usage    insert  -       -
 api_usage    update  -       -
 api_usage    delete  -       -
+audit_events select  viewer  -
+audit_events insert  -       -
+audit_events update  -       -
+audit_events delete  -       -
 ";
 
 /// Where the API asks for more than the database, and why that is no hole in the wall: it is all
 /// one tenant's, and policies know reading and writing only.
-const STRICTER: [(&str, &str, &str); 4] = [
+const STRICTER: [(&str, &str, &str); 5] = [
+    (
+        "audit_events",
+        "select",
+        "whoever sees a row may see what became of it; secrets stand in no event",
+    ),
     (
         "roles",
         "select",
@@ -120,6 +129,12 @@ fn statement(row: &Row, caller: &Caller) -> String {
     let id = Uuid::now_v7();
     let hex = id.simple();
     match (row.table, row.command) {
+        ("audit_events", "select") => "SELECT 1 FROM tenancy.audit_events".to_owned(),
+        ("audit_events", "insert") => "INSERT INTO tenancy.audit_events DEFAULT VALUES".to_owned(),
+        ("audit_events", "update") => {
+            "UPDATE tenancy.audit_events SET role = 'x' WHERE false".to_owned()
+        }
+        ("audit_events", "delete") => "DELETE FROM tenancy.audit_events WHERE false".to_owned(),
         (table, "select") => format!("SELECT 1 FROM {table}"),
         (table, "delete") => format!("DELETE FROM {table} WHERE false"),
         ("jobs", "insert") => format!(

@@ -56,13 +56,13 @@ pub(super) fn functions() -> Vec<Function> {
         Function::definer(
             "directory.create_tenant(uuid,text,text)",
             DIRECTORY,
-            "7bc83114efd919852aa98534e1557d286004d010902ee1664efaf28925e5c879",
+            "ee17a43cdadbba5e72caa36facb15c24e11d23f0bc1ac73bbc935aecd8423bce",
         )
         .callers(&[AUTH]),
         Function::definer(
             "directory.join_tenant(uuid,uuid,text,text)",
             DIRECTORY,
-            "a53116af9b746d6c4bcd165d187cdafbc62676d139f282ffc042aff7ed8593e2",
+            "1e510e0b643399485bf25473d0d0adcfcefbd4536a5f2b9bd1869c8a10bb8044",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -110,7 +110,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::definer(
             "directory.delete_account(uuid)",
             DIRECTORY,
-            "b62fe93abc6094083a1035d3e552560380a8467d497d5301ee70961c0dd324be",
+            "9c2b36dd526a4073d13a733de863040c42162c3df1bbf84c6cbfd8e4a6116230",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -350,7 +350,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::definer(
             "directory.restore_tenant(uuid,uuid)",
             DIRECTORY,
-            "e1a9d589e1f174d50ad9cd82596b05def8852d85d802ab83e03115a26bd9fbb8",
+            "12a35dcd3881d0f2a2bdd31220abcfc6534112343e83e97c34f4be0168041fc6",
         )
         .callers(&[AUTH]),
         Function::definer(
@@ -362,13 +362,13 @@ pub(super) fn functions() -> Vec<Function> {
         Function::definer(
             "directory.purge_tenant(integer)",
             DIRECTORY,
-            "031328c27f53fecfab2550520e54da746980dae9061e6a2c4cc2e51d5d79af81",
+            "cdb4068cf014d54437f4d521ee5396c9f10a75fa2c8898ff6784c1d58ab6329e",
         )
         .callers(&[APP]),
         Function::definer(
             "directory.erase_tenant(uuid)",
             DIRECTORY,
-            "361cd77427f9402a2ba41291c5fa39395b7621aab219553dec9abc121a9d1fb2",
+            "5c2fcac9e164da1f55e000fbb7419a483d5aa6cd9c2d654104b86185f5a1b6ae",
         )
         .callers(&[AUTH, OPS]),
         Function::definer(

@@ -21,6 +21,7 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
                 "branding",
                 "updated_at",
             ])
+            .unaudited_columns(&["updated_at"])
             .spanning_indexes(&["tenants_slug_key", "tenants_subdomain_key"])
             .grant(
                 "SELECT, INSERT, DELETE, UPDATE (status, erase_after, subscription_tier, rate_limit_per_minute, rate_limit_burst, features, updated_at)",
@@ -40,6 +41,7 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
                 "removed_at",
                 "updated_at",
             ])
+            .unaudited_columns(&["updated_at"])
             .spanning_indexes(&["memberships_account_idx"])
             .global_references(&["memberships_account_id_fkey"])
             .grant(
@@ -50,12 +52,15 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
             .write_role(Role::Admin)
             .door(DIRECTORY)
             .update_columns(&["name", "based_on", "permissions", "updated_at"])
+            .unaudited_columns(&["updated_at"])
             .grant("SELECT", DIRECTORY),
         // The door that lets a key in knows its prefix only.
         TenantTable::new("public.api_keys")
             .write_role(Role::Admin)
             .door(DIRECTORY)
             .commands(&["select", "insert", "delete"])
+            .redact(&["hash"])
+            .unaudited_columns(&["last_used_at"])
             .spanning_indexes(&["api_keys_prefix_idx"])
             .grant("SELECT, DELETE, UPDATE (last_used_at)", DIRECTORY),
         // Views are counted, and purges asked for and done, by doors.
@@ -74,42 +79,52 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
                 "deleted_at",
                 "version",
                 "updated_at",
-            ]),
+            ])
+            .unaudited_columns(&["name_key", "view_count", "updated_at"]),
         TenantTable::new("public.invitations")
             .write_role(Role::Admin)
             .door(DIRECTORY)
             .commands(&["select", "update"])
             .update_columns(&["issue", "expires_at"])
+            .redact(&["hash"])
             .grant("SELECT, INSERT, DELETE, UPDATE (issue, hash, expires_at, accepted_at)", DIRECTORY),
         TenantTable::new("public.resources")
             .update_columns(&["name", "type", "data"])
+            .unaudited_columns(&["updated_at"])
             .grant("DELETE, SELECT (tenant_id, id)", DIRECTORY),
-        // Written by the trigger on resources alone, which is the door's.
+        // Written by the trigger on resources alone, which is the door's; the events of the resource
+        // say all that is in it.
         TenantTable::new("public.resource_versions")
             .door(DIRECTORY)
+            .unaudited()
             .commands(&["select"])
             .grant(
                 "INSERT, DELETE, SELECT (tenant_id, resource_id, version)",
                 DIRECTORY,
             ),
-        // Each caller's own: read and written by doors only, and forgotten by one.
+        // Each caller's own: read and written by doors only, and forgotten by one. Copies of answers,
+        // kept for a day.
         TenantTable::new("public.idempotency_keys")
             .door(DIRECTORY)
+            .unaudited()
             .commands(&[])
             .grant(
                 "SELECT, INSERT, DELETE, \
                  UPDATE (fingerprint, status, location, etag, body, expires_at)",
                 DIRECTORY,
             ),
-        // Counted by doors, and read by one.
+        // Counted by doors, and read by one. A counter, which servers move by themselves.
         TenantTable::new("public.api_usage")
             .write_role(Role::Owner)
+            .unaudited()
             .door(DIRECTORY)
             .commands(&[])
             .grant("SELECT, INSERT, UPDATE (calls)", DIRECTORY),
-        // Workers look for what is due in all tenants.
+        // Workers look for what is due in all tenants. Bookkeeping of theirs: what a job does is
+        // audited where it does it.
         TenantTable::new("public.jobs")
             .write_role(Role::Owner)
+            .unaudited()
             .door(DIRECTORY)
             .commands(&["select"])
             .spanning_indexes(&["jobs_due_idx"])

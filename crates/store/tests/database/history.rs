@@ -129,10 +129,17 @@ fn every_migration_takes_a_role_and_gives_it_back() {
 #[test]
 fn the_kernel_s_migration_is_the_one_of_tenant_db() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for file in ["up.sql", "down.sql"] {
-        let name = format!("migrations/00000000000000_tenancy/{file}");
-        let source = fs::read(root.join("../tenant-db").join(&name)).unwrap();
-        let copy = fs::read(root.join("../..").join(&name)).unwrap();
-        assert!(source == copy, "copy crates/tenant-db/{name} to {name}");
+    let folders: Vec<_> = fs::read_dir(root.join("../tenant-db/migrations"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(folders.len() > 1, "{folders:?}");
+    for folder in folders {
+        for file in ["up.sql", "down.sql"] {
+            let name = format!("migrations/{folder}/{file}");
+            let source = fs::read(root.join("../tenant-db").join(&name)).unwrap();
+            let copy = fs::read(root.join("../..").join(&name)).unwrap();
+            assert!(source == copy, "copy crates/tenant-db/{name} to {name}");
+        }
     }
 }

@@ -64,7 +64,7 @@ fn the_catalog_of_tenant_db_alone_warns_of_the_authorize_that_lets_all_in() {
              FOR ours IN
                  SELECT 'TABLE ' || oid::regclass FROM pg_class
                  WHERE relkind = 'r' AND relnamespace IN ('public'::regnamespace, 'tenancy'::regnamespace)
-                     AND oid <> 'tenancy.seal_key'::regclass
+                     AND oid <> 'tenancy.seal_key'::regclass AND relname !~ '^audit_'
                  UNION ALL
                  SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc
                  WHERE pronamespace = 'public'::regnamespace
@@ -76,7 +76,7 @@ fn the_catalog_of_tenant_db_alone_warns_of_the_authorize_that_lets_all_in() {
          $$;
          DROP SCHEMA directory CASCADE;
          REVOKE ALL ON SCHEMA public, tenancy FROM rowhouse_directory, rowhouse_auth, rowhouse_ops;
-         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenancy FROM rowhouse_directory;
+         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenancy FROM rowhouse_directory, rowhouse_auth, rowhouse_ops;
          REVOKE ALL ON LANGUAGE plpgsql, sql FROM rowhouse_directory;
          CREATE OR REPLACE FUNCTION tenancy.authorize(kind text, tenant uuid, actor text, session uuid, role text, version int)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

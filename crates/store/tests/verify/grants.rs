@@ -120,7 +120,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     ),
     (
         "the kernel's schema for sign-in",
-        "GRANT USAGE ON SCHEMA tenancy TO rowhouse_auth",
+        "GRANT CREATE ON SCHEMA tenancy TO rowhouse_auth",
         &["grant_excess"],
     ),
     (
@@ -175,7 +175,8 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     ),
     (
         "protect for the application",
-        "GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean) TO rowhouse_app",
+        "GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean, boolean, name[], name[])
+            TO rowhouse_app",
         &["grant_excess"],
     ),
     (

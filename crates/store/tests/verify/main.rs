@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod audit;
 mod breakage;
 mod clean;
 mod foreign_keys;

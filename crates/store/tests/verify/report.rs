@@ -11,6 +11,7 @@ use crate::breakage::{Breakage, examine};
 
 pub(crate) fn breakages() -> impl Iterator<Item = &'static Breakage> {
     [
+        crate::audit::BREAKAGES,
         crate::foreign_keys::BREAKAGES,
         crate::functions::BREAKAGES,
         crate::grants::BREAKAGES,

@@ -49,7 +49,7 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
     (
         "all triggers of a table, its foreign keys too",
         "ALTER TABLE projects DISABLE TRIGGER ALL",
-        &["trigger_disabled"],
+        &["audit_disabled", "trigger_disabled"],
     ),
     (
         "unknown trigger",

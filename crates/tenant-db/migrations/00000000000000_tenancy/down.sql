@@ -1,6 +1,6 @@
 SET LOCAL ROLE rowhouse_tenancy;
 
-DROP FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean);
+DROP FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, boolean, boolean, name[], name[]);
 DROP FUNCTION tenancy.blind_statistics(regclass);
 DROP FUNCTION tenancy.guard_write();
 DROP FUNCTION tenancy.assert_clean();

@@ -3,6 +3,18 @@
 /// Every code of a [`Finding`](crate::verify::Finding), and what it means. Codes are never renamed.
 pub const CODES: &[(&str, &str)] = &[
     (
+        "audit_changed",
+        "the trigger that records changes of a tenant table is not as tenancy.protect made it",
+    ),
+    (
+        "audit_disabled",
+        "the trigger that records changes does not always fire",
+    ),
+    (
+        "audit_missing",
+        "the trigger that records changes of a tenant table is not there",
+    ),
+    (
         "authorize_allows_all",
         "tenancy.authorize lets in every actor whom a seal names",
     ),

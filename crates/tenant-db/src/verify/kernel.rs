@@ -1,12 +1,13 @@
 //! What tenant-db itself brings into a database: the declared side of its bootstrap and of its
 //! migrations, and the first entries of every catalog.
 
+use super::audit;
 use super::catalog::{APP, Catalog, OWNER, Part, Table};
 use super::function::Function;
 use crate::level::Level;
 
 /// The role that owns schema `tenancy` and alone may write the slot.
-const TENANCY: &str = "rowhouse_tenancy";
+pub(super) const TENANCY: &str = "rowhouse_tenancy";
 
 /// The parameter that holds the context.
 pub(super) const SLOT: &str = "PARAMETER backtrace_functions";
@@ -40,7 +41,7 @@ pub(super) fn catalog() -> Catalog {
         .table(Table::new("tenancy.seal_key", TENANCY))
         .object("extension", "plpgsql")
         .script(of_full());
-    functions().into_iter().fold(catalog, Catalog::function)
+    audit::declare(functions().into_iter().fold(catalog, Catalog::function))
 }
 
 /// The same catalog for a database of this level.
@@ -248,7 +249,7 @@ fn functions() -> [Function; 23] {
         )
         .callers(&[OWNER]),
         Function::invoker(
-            "tenancy.protect(regclass,text,name,name,text[],name[],name,boolean)",
+            "tenancy.protect(regclass,text,name,name,text[],name[],name,boolean,boolean,name[],name[])",
             TENANCY,
             "a1c3511950b2b04961e51b8ef0cce88569c4def07e1ac44d091d1b39ae4071eb",
         )

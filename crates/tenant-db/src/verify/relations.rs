@@ -112,7 +112,7 @@ fn migrates(relation: &Relation, report: &Report) -> bool {
 fn table(relation: &Relation, catalog: &Catalog, columns: &[TenantColumn], report: &mut Report) {
     let name = &relation.name;
     if let Some(declared) = catalog.find_tenant_table(name) {
-        owner(relation, OWNER, report);
+        owner(relation, &declared.owner, report);
         row_security(relation, report);
         tenant_column(declared, columns, report);
     } else if let Some(declared) = catalog.tables.iter().find(|table| table.name == *name) {

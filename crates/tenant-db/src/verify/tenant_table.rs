@@ -1,22 +1,27 @@
 //! The declaration of a tenant table: the arguments of `tenancy.protect`, and the exceptions from
 //! its rules.
 
-use super::catalog::strings;
+use super::catalog::{OWNER, strings};
 use super::literal;
 use crate::context::Role;
 
 /// A table under `tenancy.protect`, with the arguments that it was given.
 ///
 /// The owner is `rowhouse_owner`; the defaults are those of the SQL function: members write, no
-/// door, column `tenant_id`, all four commands, all columns but the tenant's.
+/// door, column `tenant_id`, all four commands, all columns but the tenant's; every change leaves
+/// an event that shows all values.
 #[derive(Debug, Clone)]
 pub struct TenantTable {
     pub(super) name: String,
+    pub(super) owner: String,
     pub(super) write_role: Role,
     pub(super) door: Option<String>,
     pub(super) tenant_column: String,
     pub(super) commands: Vec<String>,
     pub(super) update_columns: Option<Vec<String>>,
+    pub(super) audited: bool,
+    pub(super) redact: Vec<String>,
+    pub(super) unaudited_columns: Vec<String>,
     pub(super) spanning_indexes: Vec<String>,
     pub(super) global_references: Vec<String>,
     pub(super) grants: Vec<(String, String)>,
@@ -29,11 +34,15 @@ impl TenantTable {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            owner: OWNER.to_owned(),
             write_role: Role::Member,
             door: None,
             tenant_column: "tenant_id".to_owned(),
             commands: strings(&["select", "insert", "update", "delete"]),
             update_columns: None,
+            audited: true,
+            redact: Vec::new(),
+            unaudited_columns: Vec::new(),
             spanning_indexes: Vec::new(),
             global_references: Vec::new(),
             grants: Vec::new(),
@@ -74,6 +83,39 @@ impl TenantTable {
     pub fn update_columns(mut self, columns: &[&str]) -> Self {
         self.update_columns = Some(strings(columns));
         self
+    }
+
+    /// Columns whose values no event of the audit trail shows, such as hashes of secrets.
+    #[must_use]
+    pub fn redact(mut self, columns: &[&str]) -> Self {
+        self.redact = strings(columns);
+        self
+    }
+
+    /// Columns whose change alone leaves no event.
+    #[must_use]
+    pub fn unaudited_columns(mut self, columns: &[&str]) -> Self {
+        self.unaudited_columns = strings(columns);
+        self
+    }
+
+    /// No change leaves an event, for a stated reason: bookkeeping that no person did.
+    #[must_use]
+    pub fn unaudited(mut self) -> Self {
+        self.audited = false;
+        self
+    }
+
+    /// The owner, for a table of another role's functions.
+    #[must_use]
+    pub fn owner(mut self, role: &str) -> Self {
+        self.owner = role.to_owned();
+        self
+    }
+
+    /// Whether the application may write anything at all.
+    pub(super) fn is_written(&self) -> bool {
+        self.commands.iter().any(|command| command != "select")
     }
 
     /// Indexes that do not begin with the tenant column, each for a stated reason. A unique one
@@ -129,6 +171,17 @@ impl TenantTable {
         if self.blind_statistics {
             call.push_str(", blind_statistics => true");
         }
+        if !self.audited {
+            call.push_str(", audit => false");
+        }
+        for (argument, columns) in [
+            ("redact", &self.redact),
+            ("unaudited", &self.unaudited_columns),
+        ] {
+            if !columns.is_empty() {
+                call.push_str(&format!(", {argument} => '{{{}}}'", columns.join(",")));
+            }
+        }
         call.push_str(");");
         call
     }
@@ -151,9 +204,18 @@ mod tests {
                 .tenant_column("id")
                 .commands(&["select", "update"])
                 .update_columns(&["a", "b"])
+                .redact(&["b"])
+                .unaudited_columns(&["c", "d"])
                 .protect(),
             "SELECT tenancy.protect('public.t', write_role => 'admin', door => 'd', tenant_column => 'id', \
-             commands => '{select,update}', update_columns => '{a,b}');"
+             commands => '{select,update}', update_columns => '{a,b}', redact => '{b}', unaudited => '{c,d}');"
+        );
+        assert_eq!(
+            TenantTable::new("public.t")
+                .commands(&[])
+                .unaudited()
+                .protect(),
+            "SELECT tenancy.protect('public.t', write_role => 'member', commands => '{}', audit => false);"
         );
     }
 }

@@ -118,7 +118,11 @@ fn the_kernel_comes_even_where_diesel_has_recorded_its_version_for_another_one()
         &mut superuser,
         "(SELECT count(*) FROM __diesel_schema_migrations)",
     );
-    assert_eq!(recorded, 1);
+    assert_eq!(recorded, 2);
+    assert!(holds(
+        &mut superuser,
+        "to_regprocedure('tenancy.record_event()') IS NOT NULL"
+    ));
 }
 
 #[tokio::test]
