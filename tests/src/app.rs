@@ -16,7 +16,10 @@ use auth::{
 use chrono::TimeDelta;
 use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Views, Worker};
 use serde_json::{Value, json};
-use store::{ApiCalls, IdentityDb, LinkRules, LoginLimit, PlanLimits, PlansSettings, TenantPlans};
+use store::{
+    ApiCalls, AuditSettings, IdentityDb, LinkRules, LoginLimit, PlanLimits, PlansSettings,
+    TenantPlans,
+};
 use tempfile::TempDir;
 use tenant_db::{PoolSettings, TenantDb, register_seal_key};
 use tokio::sync::oneshot;
@@ -387,6 +390,11 @@ fn parts(database: &Database, home: &Path, outbox: &Outbox, work: &Work) -> Part
         outbox: outbox.clone(),
         settings,
         projects: ProjectsSettings::default(),
+        audit: AuditSettings {
+            seal_milliseconds: 100,
+            ..AuditSettings::default()
+        },
+        checkpoint_key: AuditSettings::default().signing_key(home).unwrap(),
     }
 }
 

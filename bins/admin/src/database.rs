@@ -3,7 +3,7 @@
 
 use std::env;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use embedded_postgres::{Cluster, Options, Programs, home_for};
 use secrecy::SecretString;
@@ -23,6 +23,7 @@ enum Unfit {
 }
 
 pub(crate) struct Database {
+    home: PathBuf,
     ops: Option<SecretString>,
     owner: Option<SecretString>,
     /// Ours runs until this value is dropped.
@@ -35,6 +36,7 @@ impl Database {
         if settings.url.is_some() || settings.ops_url.is_some() {
             let home = home.unwrap_or_else(|| PathBuf::from(".rowhouse"));
             return Ok(Self {
+                home: home.clone(),
                 ops: settings.url_for_ops(&Credentials::load_or_create(&home)?),
                 owner: settings.url.clone(),
                 _embedded: None,
@@ -46,6 +48,7 @@ impl Database {
         }
         let cluster = Cluster::start(Options::new(&home, Programs::find()?))?;
         Ok(Self {
+            home,
             ops: Some(
                 cluster
                     .url_for("rowhouse_ops", None, EMBEDDED_DATABASE)
@@ -54,6 +57,11 @@ impl Database {
             owner: Some(cluster.url(EMBEDDED_DATABASE).into()),
             _embedded: Some(cluster),
         })
+    }
+
+    /// Where keys are, that nobody set.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
     }
 
     pub(crate) fn ops(&self) -> Result<OpsDb, Box<dyn Error>> {

@@ -9,6 +9,7 @@
     reason = "a command talks to its console"
 )]
 
+mod audit;
 mod database;
 mod demo;
 mod operator;
@@ -43,6 +44,9 @@ enum Command {
     /// Who may use the platform's API.
     #[command(subcommand)]
     Operator(operator::Command),
+    /// The audit trail: examines it, signs it, hands it out.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Data to try things with.
     #[command(subcommand)]
     Demo(demo::Command),
@@ -66,6 +70,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (settings, environment) = settings::load()?;
+    // An export proves itself: no database is looked for.
+    if let Command::Audit(audit::Command::Verify(verify)) = &arguments.command
+        && let Some(file) = &verify.export
+    {
+        return audit::verify_export(file, verify, arguments.json);
+    }
     let database = Database::open(&settings.database)?;
     match &arguments.command {
         Command::Tenant(command) => {
@@ -78,6 +88,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 arguments.json,
             )
         }
+        Command::Audit(command) => audit::run(command, &database, &settings.audit, arguments.json),
         Command::Operator(command) => operator::run(command, &mut database.ops()?),
         Command::Demo(command) => demo::run(command, &database, &settings, environment),
     }

@@ -6,13 +6,17 @@ use serde::Deserialize;
 /// The sections that matter here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Settings {
+    pub(crate) audit: store::AuditSettings,
     pub(crate) auth: auth::AuthSettings,
     pub(crate) database: store::DatabaseSettings,
     pub(crate) plans: store::PlansSettings,
 }
 
 pub(crate) fn load() -> Result<(Settings, Environment), SettingsError> {
-    let loaded = ::settings::load::<Settings>(Sources::of_process(&["seal.key_file"]))?;
+    let loaded = ::settings::load::<Settings>(Sources::of_process(&[
+        "seal.key_file",
+        "audit.signing_key_file",
+    ]))?;
     for key in &loaded.unknown_keys {
         log::warn!(key:% = key; "a setting is unknown and was ignored");
     }

@@ -447,3 +447,127 @@ async fn a_tenant_that_is_full_gets_no_more_owners_but_those_that_it_has() {
     // Somebody who is in already takes no new place.
     assert!(add("member@acme-corp.example").status.success());
 }
+
+/// As it is set on an operator's machine: with the key, and the right to read rows for an export.
+fn audit(app: &TestApp, home: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+        .env_clear()
+        .env("ROWHOUSE_ENV", "test")
+        .env("ROWHOUSE_HOME", home)
+        .env(
+            "ROWHOUSE__DATABASE__OPS_URL",
+            app.database().url("rowhouse_ops").expose_secret(),
+        )
+        .env(
+            "DATABASE_URL",
+            app.database().url("postgres").expose_secret(),
+        )
+        .current_dir(home)
+        .args(["audit"].iter().chain(arguments))
+        .output()
+        .unwrap();
+    let code = output.status.code().unwrap();
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_signed_examined_and_handed_out() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let project = alice.create_project("Atlas").await.id();
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| audit(&app, home.path(), arguments);
+    let tenant = ["verify", "--tenant", "acme-corp"];
+
+    // Nothing is sealed yet, and nothing wrong.
+    let (code, said, _) = run(&tenant);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("0 events sealed, 0 of them erased, 3 not sealed yet"),
+        "{said}"
+    );
+    let tenants = app.identity().tenants_to_seal(10).await.unwrap();
+    for waiting in tenants {
+        let sealed = app.identity().seal_events(waiting.tenant.into(), 10).await;
+        assert_eq!(sealed.unwrap(), 3);
+    }
+    let kept = home.path().join("checkpoint.json");
+    let (code, said, errors) = run(&["checkpoint", "--output", kept.to_str().unwrap()]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(said.contains("checkpoint 1 names 1 chains"), "{said}");
+    let key = said.rsplit(' ').next().unwrap().trim();
+    let (_, again, _) = run(&["checkpoint"]);
+    assert!(again.contains("no chain has grown"), "{again}");
+    let export = home.path().join("acme.jsonl");
+    let export = export.to_str().unwrap();
+    let (code, said, errors) = run(&["export", "--tenant", "acme-corp", "--output", export]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{said}");
+    assert!(said.contains("3 events"), "{said}");
+    assert_eq!(
+        run(&["export", "--tenant", "acme-corp", "--output", export]).0,
+        2
+    );
+    assert_eq!(run(&["export", "--tenant", "nobody", "--output", "x"]).0, 2);
+
+    // Offline: with no database in sight.
+    let offline = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+            .env_clear()
+            .env("ROWHOUSE_ENV", "test")
+            .current_dir(home.path())
+            .args(["audit", "verify", "--export"].iter().chain(arguments))
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), text(&output.stderr))
+    };
+    assert_eq!(offline(&[export]).0, 0);
+    assert_eq!(offline(&[export, "--public-key", key]), (0, String::new()));
+    let stranger = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let (code, why) = offline(&[export, "--public-key", stranger]);
+    assert_eq!(code, 1);
+    assert!(why.contains("is not signed by this key"), "{why}");
+    assert_eq!(offline(&[export, "--public-key", "short"]).0, 2);
+    assert_eq!(offline(&["nowhere"]).0, 2);
+    let forged = std::fs::read_to_string(export)
+        .unwrap()
+        .replace("Atlas", "Atlantis");
+    std::fs::write(export, forged).unwrap();
+    let (code, why) = offline(&[export]);
+    assert_eq!(code, 1);
+    assert!(
+        why.contains("event 3 (") && why.contains("was changed"),
+        "{why}"
+    );
+
+    // In the database.
+    let kept = kept.to_str().unwrap();
+    let (code, said, errors) = run(&["verify", "--checkpoint", kept]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{said}");
+    let mut superuser = app.database().superuser();
+    superuser
+        .batch_execute(&format!(
+            "UPDATE tenancy.audit_events SET actor_id = gen_random_uuid()::text WHERE object_id = '{project}'"
+        ))
+        .unwrap();
+    let (code, said, why) = run(&["verify", "--json"]);
+    assert_eq!(code, 1);
+    assert!(
+        why.contains("event 3 (") && why.contains("was changed"),
+        "{why}"
+    );
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["clean"], false);
+    assert_eq!(said["checkpoints"], 1);
+    superuser
+        .batch_execute(
+            "DELETE FROM tenancy.audit_events; DELETE FROM tenancy.audit_seals; DELETE FROM tenancy.audit_heads;
+             DELETE FROM tenancy.audit_checkpoints",
+        )
+        .unwrap();
+    assert_eq!(run(&["verify"]).0, 0, "nobody knows better");
+    let (code, _, why) = run(&["verify", "--checkpoint", kept]);
+    assert_eq!(code, 1);
+    assert!(why.contains("checkpoint 1 is missing"), "{why}");
+    assert_eq!(run(&["verify", "--checkpoint", "nowhere"]).0, 2);
+    assert_eq!(run(&["verify", "--tenant", "nobody"]).0, 2);
+}

@@ -115,6 +115,8 @@ pub(crate) fn work(
         outbox: services.outbox.clone(),
         settings: settings.jobs.clone(),
         projects: settings.projects.clone(),
+        audit: settings.audit.clone(),
+        checkpoint_key: settings.audit.signing_key(&database.home)?,
     })?)
 }
 

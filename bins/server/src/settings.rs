@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) plans: store::PlansSettings,
     pub(crate) projects: jobs::ProjectsSettings,
     pub(crate) jobs: jobs::JobsSettings,
+    pub(crate) audit: store::AuditSettings,
     pub(crate) mail: jobs::MailSettings,
     pub(crate) log: LogSettings,
 }
@@ -67,7 +68,10 @@ impl Arguments {
 
 /// Reads the settings.
 pub(crate) fn load() -> Result<Loaded<Settings>, SettingsError> {
-    ::settings::load(Sources::of_process(&["seal.key_file"]))
+    ::settings::load(Sources::of_process(&[
+        "seal.key_file",
+        "audit.signing_key_file",
+    ]))
 }
 
 #[cfg(test)]
@@ -127,6 +131,7 @@ mod tests {
             ("plans", fields::<store::PlansSettings>()),
             ("projects", fields::<jobs::ProjectsSettings>()),
             ("jobs", fields::<jobs::JobsSettings>()),
+            ("audit", fields::<store::AuditSettings>()),
             ("mail", fields::<jobs::MailSettings>()),
             ("log", fields::<LogSettings>()),
         ];

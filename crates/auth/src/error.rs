@@ -30,7 +30,13 @@ pub enum AuthError {
     /// `openssl genpkey -algorithm ed25519` writes.
     #[error("a signing key is no Ed25519 private key (PKCS #8, PEM)")]
     NotAnEd25519Key(#[source] jsonwebtoken::errors::Error),
-    /// A file of `auth.signing_keys` could not be read.
+    /// The file is no Ed25519 private key as PKCS #8 in PEM.
+    #[error("{path} is no Ed25519 private key (PKCS #8, PEM)")]
+    NotACheckpointKey {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// A file of `auth.signing_keys`, or that of `audit.signing_key_file`, could not be read.
     #[error("cannot read the signing key {path}")]
     KeyFile {
         /// The file.

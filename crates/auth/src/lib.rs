@@ -38,6 +38,7 @@
 
 mod access_token;
 mod bounded_threads;
+mod checkpoint_key;
 mod error;
 mod fingerprint;
 mod key_secret;
@@ -56,6 +57,7 @@ mod settings;
 mod totp;
 
 pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey, TokenAlgorithm};
+pub use checkpoint_key::{CheckpointKey, is_signed};
 pub use error::{
     AuthError, HashingError, InvalidApiKey, InvalidMailToken, InvalidRefreshToken, InvalidToken,
     MfaError, PasswordError, UnknownPermission,

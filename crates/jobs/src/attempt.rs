@@ -3,12 +3,12 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use auth::{MailPurpose, MailToken};
+use auth::{CheckpointKey, MailPurpose, MailToken};
 use chrono::{TimeDelta, Utc};
 use domain::{Email, InvitationId, MembershipId, Role as MemberRole, TenantSlug};
 use store::{
-    ClaimedJob, ClaimedMail, IdentityDb, LinkRules, invitations, memberships, outbox, projects,
-    tenants,
+    AuditSettings, ClaimedJob, ClaimedMail, IdentityDb, LinkRules, invitations, memberships,
+    outbox, projects, tenants,
 };
 use tenant_db::{Actor, Context, Role, TenantConn, TenantDb};
 
@@ -26,6 +26,8 @@ pub(crate) struct Bench {
     pub(crate) links: LinkRules,
     pub(crate) settings: JobsSettings,
     pub(crate) projects: ProjectsSettings,
+    pub(crate) audit: AuditSettings,
+    pub(crate) checkpoint_key: CheckpointKey,
 }
 
 /// What a worker has taken.

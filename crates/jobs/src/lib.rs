@@ -33,6 +33,7 @@ mod backoff;
 mod mail;
 mod outbox;
 mod schedule;
+mod sealer;
 mod settings;
 mod views;
 mod worker;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use store::{IdentityDb, Lease, LinkRules};
+use auth::CheckpointKey;
+use store::{AuditSettings, IdentityDb, Lease, LinkRules};
 use tenant_db::TenantDb;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet};
@@ -17,8 +18,8 @@ use uuid::Uuid;
 use crate::attempt::{Bench, Failure, Taken};
 use crate::mail::Mailer;
 use crate::outbox::{Outbox, TenantJob};
-use crate::schedule;
 use crate::settings::{JobsSettings, ProjectsSettings};
+use crate::{schedule, sealer};
 
 /// How long a worker that stops waits for the database to be told so.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(3);
@@ -40,6 +41,10 @@ pub struct Parts {
     pub settings: JobsSettings,
     /// Section `projects`.
     pub projects: ProjectsSettings,
+    /// Section `audit`.
+    pub audit: AuditSettings,
+    /// What signs the ends of the audit trail.
+    pub checkpoint_key: CheckpointKey,
 }
 
 /// A running worker. Dropped, it stops at once and gives back what it was at.
@@ -102,9 +107,14 @@ async fn work(parts: Parts, stop: Stop) {
         links: parts.links,
         settings: parts.settings,
         projects: parts.projects,
+        audit: parts.audit,
+        checkpoint_key: parts.checkpoint_key,
     });
     let scheduled = Arc::clone(&bench);
     let clock = tokio::spawn(async move { schedule::run(&scheduled).await });
+    let trail = Arc::clone(&bench);
+    let trail =
+        tokio::spawn(async move { tokio::join!(sealer::run(&trail), sealer::sign(&trail)) });
     let mut shift = Shift {
         lease: Lease {
             worker: Uuid::now_v7(),
@@ -119,6 +129,7 @@ async fn work(parts: Parts, stop: Stop) {
     };
     shift.work(&outbox, stop.clone()).await;
     clock.abort();
+    trail.abort();
     shift.finish(stop).await;
 }
 

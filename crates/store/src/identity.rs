@@ -3,6 +3,7 @@
 
 mod account;
 mod api_calls;
+mod audit;
 mod chores;
 mod invitation;
 mod key;
@@ -17,6 +18,7 @@ mod views;
 
 pub use self::account::{Caller, Slug};
 pub(crate) use self::api_calls::LeasedCalls;
+pub(crate) use self::audit::sign;
 pub use self::chores::{Chore, Next, Retention};
 pub use self::invitation::{Guest, Invited};
 pub use self::proof::{SecondFactor, Verified};

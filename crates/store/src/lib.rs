@@ -44,6 +44,7 @@ mod account_mails;
 mod account_tokens;
 mod accounts;
 mod api_calls;
+mod audit;
 mod connections;
 mod context;
 mod credentials;
@@ -51,6 +52,7 @@ mod directory;
 mod error;
 mod identity;
 mod login_failures;
+mod ops_audit;
 mod ops_db;
 mod owner_db;
 mod refresh_tokens;
@@ -62,6 +64,7 @@ mod totp_secrets;
 
 pub use self::account_mails::ClaimedMail;
 pub use self::api_calls::{ApiCalls, end_of, month_of};
+pub use self::audit::AuditSettings;
 pub use self::connections::{DatabaseSettings, EMBEDDED_DATABASE, RoleUrls, without_password};
 pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
@@ -71,9 +74,11 @@ pub use self::identity::{
     Lease, LinkRules, Next, Proof, Registrant, Retention, SecondFactor, SignedIn, Slug, Verified,
 };
 pub use self::login_failures::{Admission, Attempt, LoginLimit, Subject};
+pub use self::ops_audit::AuditReport;
 pub use self::ops_db::{Added, OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::plan_limits::{Growth, PlanLimits, PlanSettings, PlansSettings};
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;
 pub use self::tenant_plans::TenantPlans;
+pub use tenant_db::audit::{Checkpoint, Examination, Export, Flaw, examine_export};

@@ -91,6 +91,10 @@ impl OpsDb {
         migrations::is_applied(&mut self.conn)
     }
 
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+        &mut self.conn
+    }
+
     /// All tenants, by slug.
     ///
     /// # Errors

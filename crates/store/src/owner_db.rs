@@ -4,8 +4,9 @@
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
+use domain::TenantId;
 use secrecy::{ExposeSecret as _, SecretString};
-use tenant_db::{Level, SealKey, verify};
+use tenant_db::{Level, SealKey, audit, verify};
 
 use crate::access::{self, Access, Asked};
 use crate::bootstrap::{self, Passwords};
@@ -69,6 +70,27 @@ impl OwnerDb {
     /// [`Error::Database`].
     pub fn reach(&mut self) -> Result<Level, Error> {
         Ok(Level::of_role(&mut self.conn)?)
+    }
+
+    /// Writes all sealed events of a tenant with what proves them. Works as `rowhouse_tenancy`,
+    /// which alone reads the salts.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; `Ok(Err)`: what the file answers.
+    pub fn export_audit(
+        &mut self,
+        tenant: TenantId,
+        to: &mut dyn std::io::Write,
+    ) -> Result<std::io::Result<i64>, Error> {
+        self.conn
+            .build_transaction()
+            .read_only()
+            .repeatable_read()
+            .run(|conn| {
+                diesel::sql_query("SET LOCAL ROLE rowhouse_tenancy").execute(conn)?;
+                let checkpoints = audit::kept(conn)?;
+                Ok(audit::write_export(conn, tenant.uuid(), &checkpoints, to)?)
+            })
     }
 
     /// Roles, schemas and rights, without a migration.

@@ -178,6 +178,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod audit;
 pub mod verify;
 
 mod bootstrap;

@@ -6,6 +6,7 @@
 //! The control run does the same where the context lies in a plain setting, and must leak: it
 //! shows that these attacks are good, and that the suite sees what they bring.
 
+mod audit;
 mod catalogs;
 mod context;
 mod doors;
@@ -89,6 +90,7 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
         catalogs::ATTACKS,
         doors::ATTACKS,
         writes::ATTACKS,
+        audit::ATTACKS,
     ]
     .into_iter()
     .flatten()

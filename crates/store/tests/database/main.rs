@@ -6,6 +6,8 @@
 )]
 
 mod attacks;
+mod audit;
+mod audit_chain;
 mod contexts;
 mod doors;
 mod history;

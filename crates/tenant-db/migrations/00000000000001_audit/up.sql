@@ -185,7 +185,7 @@ BEGIN
         object := object || '/' || (either ->> keys[i]);
     END LOOP;
 
-    IF current_setting('backtrace_functions') <> '' THEN
+    IF tenancy.has_context() THEN
         context := string_to_array(tenancy.slot(), '_');
         carried := string_to_array(convert_from(decode(context[7], 'hex'), 'UTF8'), '|');
         actor_kind := context[2];
@@ -326,9 +326,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                 event.request_id,
                 coalesce(changes_digest, tenancy.audit_digest(changes_salt, event.changes::text)),
                 coalesce(address_digest, tenancy.audit_digest(address_salt, host(event.address))))
-            -- What was erased has not come back as something else.
-            AND (changes_digest IS NULL OR event.changes IS NULL)
-            AND (address_digest IS NULL OR event.address IS NULL)) IS NOT TRUE THEN 'changed'
+            -- A value that has no digest, or one that was erased, is not there.
+            AND (event.changes IS NULL OR changes_salt IS NOT NULL)
+            AND (event.address IS NULL OR address_salt IS NOT NULL)
+            AND (changes_digest IS NULL OR changes_salt IS NULL)
+            AND (address_digest IS NULL OR address_salt IS NULL)) IS NOT TRUE THEN 'changed'
         WHEN changes_digest IS NOT NULL OR address_digest IS NOT NULL THEN 'erased'
         ELSE 'whole'
     END

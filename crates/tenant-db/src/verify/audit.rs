@@ -31,7 +31,7 @@ fn functions() -> [Function; 19] {
         Function::definer(
             "tenancy.record_event()",
             TENANCY,
-            "3dc8837f29e009bfd423679483ba359e91803d5c0488edc1e42af2005c96bb21",
+            "c4ed1cd15fadd932ae8cdb2a257307a0980ac161590542938c890ebc3a05995b",
         )
         .callers(&[OWNER]),
         Function::invoker(
@@ -78,7 +78,7 @@ fn functions() -> [Function; 19] {
         Function::invoker(
             "tenancy.event_state(tenancy.audit_events,bytea,bytea,bytea,bytea,bytea)",
             TENANCY,
-            "f68f818aebabc07797f5af21474e0eb5ee04e4e64b7e51f723d1617296abf772",
+            "22668c9edcbe30096bb0674e34d5665e1aa625e043d6a978f9907f23de8d1d79",
         ),
         Function::definer(
             "tenancy.audit_chains()",

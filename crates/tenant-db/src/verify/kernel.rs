@@ -251,7 +251,7 @@ fn functions() -> [Function; 23] {
         Function::invoker(
             "tenancy.protect(regclass,text,name,name,text[],name[],name,boolean,boolean,name[],name[])",
             TENANCY,
-            "a1c3511950b2b04961e51b8ef0cce88569c4def07e1ac44d091d1b39ae4071eb",
+            "037cce5f358fc8461acabab70405f6d9c60db6b42e91b0be1cd80dd4677b8c2b",
         )
         .callers(&[OWNER]),
     ]

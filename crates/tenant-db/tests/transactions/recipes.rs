@@ -26,9 +26,9 @@ fn outside(file: &str) -> String {
 #[test]
 fn the_recipes_in_sql_are_migrations_that_run() {
     let migrations = [
-        outside("migrations/00000000000001_notes/up.sql"),
-        outside("migrations/00000000000002_members/up.sql"),
-        outside("migrations/00000000000003_letters/up.sql"),
+        outside("migrations/20260101000100_notes/up.sql"),
+        outside("migrations/20260101000200_members/up.sql"),
+        outside("migrations/20260101000300_letters/up.sql"),
     ];
     let recipes = blocks("sql");
     assert_eq!(recipes.len(), migrations.len());

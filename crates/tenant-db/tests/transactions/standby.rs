@@ -23,7 +23,7 @@ use crate::own_cluster::{OwnCluster, context, notes};
 
 /// The members are those of `tests/outside`, kept by `authorize` in a table of its own.
 const MEMBERS: &str =
-    include_str!("../../../../tests/outside/migrations/00000000000002_members/up.sql");
+    include_str!("../../../../tests/outside/migrations/20260101000200_members/up.sql");
 
 /// It ends with this value.
 struct Standby {

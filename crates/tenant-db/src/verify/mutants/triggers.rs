@@ -7,14 +7,15 @@ const TRIGGERS: &str = ", trigger AS (
     FROM pg_trigger t JOIN relation r ON r.oid = t.tgrelid
     WHERE NOT t.tgisinternal
 )
-SELECT object, format('trigger %s %s', name, m.change) AS change, m.sql, ARRAY[m.code] AS codes
+SELECT object, format('trigger %s %s', name, m.change) AS change, m.sql,
+    ARRAY[CASE name WHEN 'tenancy_audit' THEN 'audit' ELSE 'trigger' END || m.code] AS codes
 FROM trigger t CROSS JOIN LATERAL (VALUES
-    ('is dropped', 'trigger_missing', format('DROP TRIGGER %s ON %s', name, object)),
-    ('is off', 'trigger_disabled', format('ALTER TABLE %s DISABLE TRIGGER %s', object, name)),
-    ('fires on replicas alone', 'trigger_disabled', format('ALTER TABLE %s ENABLE REPLICA TRIGGER %s', object, name)),
-    ('runs another function', 'trigger_changed', regexp_replace(replace(definition, 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
+    ('is dropped', '_missing', format('DROP TRIGGER %s ON %s', name, object)),
+    ('is off', '_disabled', format('ALTER TABLE %s DISABLE TRIGGER %s', object, name)),
+    ('fires on replicas alone', '_disabled', format('ALTER TABLE %s ENABLE REPLICA TRIGGER %s', object, name)),
+    ('runs another function', '_changed', regexp_replace(replace(definition, 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
         'EXECUTE FUNCTION .*$', 'EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()')),
-    ('fires on a condition', 'trigger_changed', regexp_replace(replace(definition, 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
+    ('fires on a condition', '_changed', regexp_replace(replace(definition, 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
         '(WHEN \\(.*\\) )?EXECUTE FUNCTION', 'WHEN (false) EXECUTE FUNCTION'))
 ) AS m (change, code, sql)";
 

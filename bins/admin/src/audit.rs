@@ -1,0 +1,239 @@
+//! `rowhouse-admin audit`: whether the trail is what was recorded. Values of tenants are seen by
+//! `export` alone.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use domain::TenantSlug;
+use serde_json::json;
+use store::{AuditSettings, Checkpoint, Examination, OpsDb, examine_export};
+
+use crate::Refused;
+use crate::database::Database;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Follows the chains, and names the first event that was changed, taken away or put in. Exit
+    /// code 1 when there is one.
+    Verify(Verify),
+    /// Signs the ends of all chains that have grown, as the servers do every hour.
+    Checkpoint {
+        /// Writes the checkpoint to this file too: kept elsewhere, it shows whether all was cut short.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Writes the sealed events of a tenant with what proves them, a line of JSON each. Connects with
+    /// DATABASE_URL as it is.
+    Export {
+        /// Which tenant.
+        #[arg(long, value_name = "SLUG", value_parser = TenantSlug::parse)]
+        tenant: TenantSlug,
+        /// A new file.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// This tenant's chain alone.
+    #[arg(long, value_name = "SLUG", value_parser = TenantSlug::parse, conflicts_with = "export")]
+    tenant: Option<TenantSlug>,
+    /// A checkpoint that was kept in a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "export")]
+    checkpoint: Option<PathBuf>,
+    /// An export in place of the database.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// The key that must have signed, Base64. Default: that of audit.signing_key_file; for an export,
+    /// whichever it names.
+    #[arg(long, value_name = "KEY", value_parser = public_key)]
+    public_key: Option<PublicKey>,
+}
+
+#[derive(Debug, Clone)]
+struct PublicKey(Vec<u8>);
+
+fn public_key(text: &str) -> Result<PublicKey, String> {
+    match STANDARD.decode(text) {
+        Ok(key) if key.len() == 32 => Ok(PublicKey(key)),
+        _ => Err("a public key is 32 bytes in Base64".to_owned()),
+    }
+}
+
+pub(crate) fn run(
+    command: &Command,
+    database: &Database,
+    settings: &AuditSettings,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Verify(command) => verify(command, database, settings, json),
+        Command::Checkpoint { output } => {
+            let key = settings.signing_key(database.home())?;
+            let made = database.ops()?.sign_chains(&key, Utc::now())?;
+            let Some(checkpoint) = made else {
+                println!("no chain has grown since the last checkpoint");
+                return Ok(());
+            };
+            if let Some(path) = output {
+                fs::write(path, serde_json::to_vec_pretty(&checkpoint)?)?;
+            }
+            let key = STANDARD.encode(&checkpoint.public_key);
+            println!(
+                "checkpoint {} names {} chains, signed by {key}",
+                checkpoint.number,
+                checkpoint.heads.len()
+            );
+            Ok(())
+        }
+        Command::Export { tenant, output } => {
+            let id = find(&mut database.ops()?, tenant)?;
+            let mut file = BufWriter::new(File::create_new(output)?);
+            let events = database.owner()?.export_audit(id.into(), &mut file)??;
+            println!("{events} events of {tenant} are in {}", output.display());
+            Ok(())
+        }
+    }
+}
+
+fn find(ops: &mut OpsDb, slug: &TenantSlug) -> Result<uuid::Uuid, Box<dyn Error>> {
+    match ops.find_tenant(slug) {
+        Ok(tenant) => Ok(tenant.id),
+        Err(store::Error::NotFound) => Err(format!("there is no tenant {slug}").into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn verify(
+    command: &Verify,
+    database: &Database,
+    settings: &AuditSettings,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
+    let mut ops = database.ops()?;
+    let tenant = match &command.tenant {
+        Some(slug) => Some(find(&mut ops, slug)?),
+        None => None,
+    };
+    let kept: Option<Checkpoint> = match &command.checkpoint {
+        Some(path) => Some(serde_json::from_slice(&fs::read(path)?)?),
+        None => None,
+    };
+    let key = match &command.public_key {
+        Some(PublicKey(key)) => Some(key.clone()),
+        None => settings
+            .known_signing_key(database.home())?
+            .map(|key| key.public_key()),
+    };
+    if key.is_none() {
+        eprintln!(
+            "no key is known here: signatures are compared with the keys that stand beside them"
+        );
+    }
+    let report = ops.examine_audit(tenant, key.as_deref(), kept.as_ref())?;
+    if json {
+        let tenants: Vec<_> = report.examinations.iter().map(as_json).collect();
+        let whole = json!({
+            "clean": report.is_clean(),
+            "checkpoints": report.checkpoints,
+            "checkpoint_flaw": report.flaw,
+            "tenants": tenants,
+        });
+        println!("{}", serde_json::to_string_pretty(&whole)?);
+    } else {
+        report.examinations.iter().for_each(print);
+        println!("{} checkpoints", report.checkpoints);
+    }
+    match report.flaw {
+        Some(flaw) => Err(Refused(flaw).into()),
+        None => judge(&report.examinations),
+    }
+}
+
+/// Examines a file, and needs nothing else.
+pub(crate) fn verify_export(
+    path: &Path,
+    command: &Verify,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
+    let export = examine_export(&mut BufReader::new(File::open(path)?))?;
+    let found = &export.examination;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&as_json(found))?);
+    } else {
+        print(found);
+    }
+    match &export.header.checkpoint {
+        None if command.public_key.is_some() => {
+            return Err(Refused("no checkpoint names the chain yet".to_owned()).into());
+        }
+        None => eprintln!(
+            "no checkpoint names the chain yet: that it was not cut short, nobody has signed"
+        ),
+        Some(signed) => {
+            let named = STANDARD.decode(&signed.public_key).unwrap_or_default();
+            let key = match &command.public_key {
+                Some(PublicKey(key)) => key,
+                None => {
+                    eprintln!(
+                        "signed by {}: compare it with the operator's",
+                        signed.public_key
+                    );
+                    &named
+                }
+            };
+            let signature = STANDARD.decode(&signed.signature).unwrap_or_default();
+            if !auth::is_signed(key, signed.statement.as_bytes(), &signature)
+                || !signed.is_named()
+                || signed.head.tenant != found.tenant
+            {
+                return Err(Refused(format!(
+                    "checkpoint {} is not signed by this key, or does not name the chain",
+                    signed.number
+                ))
+                .into());
+            }
+        }
+    }
+    judge(std::slice::from_ref(found))
+}
+
+fn judge(examinations: &[Examination]) -> Result<(), Box<dyn Error>> {
+    let flawed = examinations
+        .iter()
+        .find_map(|found| Some((found.tenant, found.flaw.as_ref()?)));
+    match flawed {
+        Some((tenant, flaw)) => Err(Refused(format!("tenant {tenant}: {flaw}")).into()),
+        None => Ok(()),
+    }
+}
+
+fn print(found: &Examination) {
+    let Examination {
+        tenant,
+        sealed,
+        erased,
+        unsealed,
+        ..
+    } = found;
+    println!(
+        "{tenant}: {sealed} events sealed, {erased} of them erased, {unsealed} not sealed yet"
+    );
+}
+
+fn as_json(found: &Examination) -> serde_json::Value {
+    json!({
+        "tenant": found.tenant,
+        "sealed": found.sealed,
+        "erased": found.erased,
+        "unsealed": found.unsealed,
+        "flaw": found.flaw.as_ref().map(ToString::to_string),
+    })
+}

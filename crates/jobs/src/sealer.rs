@@ -1,0 +1,78 @@
+//! The sealer: what happened in each tenant is appended to the tenant's chain, and once an hour the
+//! ends of all chains are signed. Any number of servers may do it at once.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use domain::TenantId;
+use store::{Error, Next};
+
+use crate::attempt::Bench;
+
+/// How many tenants and how many events of each a round takes.
+const TENANTS: i32 = 100;
+const EVENTS: i32 = 500;
+
+/// How often the ends of the chains are signed.
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A sealer that lags further behind than this says so.
+const LAG_SECONDS: f64 = 60.0;
+
+/// Seals for ever.
+pub(crate) async fn run(bench: &Bench) {
+    let period = bench.audit.seal_period();
+    let mut fails = false;
+    loop {
+        let is_done = match seal(bench).await {
+            Ok(is_done) => {
+                fails = false;
+                is_done
+            }
+            Err(error) => {
+                // Once for each time that the database is gone.
+                if !fails {
+                    log::warn!(error:% = error; "the audit trail cannot be sealed");
+                }
+                fails = true;
+                true
+            }
+        };
+        if is_done {
+            tokio::time::sleep(period).await;
+        }
+    }
+}
+
+/// One round; answers whether nothing was left.
+async fn seal(bench: &Bench) -> Result<bool, Error> {
+    let waiting = bench.identity.tenants_to_seal(TENANTS).await?;
+    if let Some(longest) = waiting.first()
+        && longest.seconds > LAG_SECONDS
+    {
+        log::warn!(seconds = longest.seconds; "the audit trail is sealed late");
+    }
+    let mut is_done = i32::try_from(waiting.len()).is_ok_and(|tenants| tenants < TENANTS);
+    for tenant in waiting {
+        let tenant = TenantId::from(tenant.tenant);
+        is_done &= bench.identity.seal_events(tenant, EVENTS).await? < EVENTS;
+    }
+    Ok(is_done)
+}
+
+/// Signs for ever.
+pub(crate) async fn sign(bench: &Bench) {
+    loop {
+        let key = bench.checkpoint_key.clone();
+        let next = bench.identity.sign_chains(key, HOUR, Utc::now()).await;
+        let wait = match next {
+            Ok(Next::In(wait)) => wait,
+            Ok(Next::Ran { .. } | Next::Elsewhere) => HOUR,
+            Err(error) => {
+                log::warn!(error:% = error; "the ends of the audit trail were not signed");
+                Duration::from_secs(60)
+            }
+        };
+        tokio::time::sleep(wait.min(HOUR)).await;
+    }
+}

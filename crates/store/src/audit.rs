@@ -1,0 +1,60 @@
+//! The section `audit` of the settings, and where the key of checkpoints lies.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use auth::{AuthError, CheckpointKey};
+use serde::Deserialize;
+
+/// Section `audit`. Every key may be left out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct AuditSettings {
+    /// `audit.seal_milliseconds`: how often events are sealed. Default 1000.
+    pub seal_milliseconds: u64,
+    /// `audit.signing_key_file`: the Ed25519 private key (PKCS #8, PEM) that signs checkpoints; the
+    /// same for all servers. Default: `audit-signing.pem` in the home folder, made when it is missing.
+    pub signing_key_file: Option<PathBuf>,
+}
+
+/// The key that is made when none is set.
+const GENERATED: &str = "audit-signing.pem";
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            seal_milliseconds: 1000,
+            signing_key_file: None,
+        }
+    }
+}
+
+impl AuditSettings {
+    /// How often events are sealed.
+    #[must_use]
+    pub fn seal_period(&self) -> Duration {
+        Duration::from_millis(self.seal_milliseconds.max(1))
+    }
+
+    /// The key that signs checkpoints.
+    ///
+    /// # Errors
+    /// [`AuthError::KeyFile`], [`AuthError::NotACheckpointKey`].
+    pub fn signing_key(&self, home: &Path) -> Result<CheckpointKey, AuthError> {
+        match &self.signing_key_file {
+            Some(path) => CheckpointKey::load(path),
+            None => CheckpointKey::load_or_create(&home.join(GENERATED)),
+        }
+    }
+
+    /// The same, where nothing is to be signed: `None` when there is no key yet.
+    ///
+    /// # Errors
+    /// As [`signing_key`](Self::signing_key).
+    pub fn known_signing_key(&self, home: &Path) -> Result<Option<CheckpointKey>, AuthError> {
+        if self.signing_key_file.is_none() && !home.join(GENERATED).exists() {
+            return Ok(None);
+        }
+        self.signing_key(home).map(Some)
+    }
+}

@@ -1,0 +1,89 @@
+//! What the servers do for the audit trail: they seal events, and sign the ends of the chains.
+
+use std::time::Duration;
+
+use auth::CheckpointKey;
+use chrono::{DateTime, SecondsFormat, Utc};
+use diesel::PgConnection;
+use domain::TenantId;
+use tenant_db::audit::{self, Checkpoint, Waiting};
+
+use super::IdentityDb;
+use crate::error::Error;
+use crate::identity::Next;
+use crate::schedule::{self, Turn};
+
+/// The name of the chore in the database.
+const CHORE: &str = "audit_checkpoint";
+
+impl IdentityDb {
+    /// At most so many tenants with events that are not sealed yet, and for how long the oldest of
+    /// each has waited; the longest wait first.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn tenants_to_seal(&self, most: i32) -> Result<Vec<Waiting>, Error> {
+        let waiting = self
+            .db
+            .ask(move |conn| audit::tenants_to_seal(conn, most))
+            .await?;
+        Ok(waiting)
+    }
+
+    /// Appends at most so many events of a tenant to its chain. Answers how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn seal_events(&self, tenant: TenantId, most: i32) -> Result<i32, Error> {
+        let tenant = tenant.uuid();
+        Ok(self
+            .db
+            .ask(move |conn| audit::seal_events(conn, tenant, most))
+            .await?)
+    }
+
+    /// Signs the ends of all chains that have grown, if it is due and no other server does it.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; then it is still due.
+    pub async fn sign_chains(
+        &self,
+        key: CheckpointKey,
+        period: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Next, Error> {
+        let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
+        self.db
+            .run(
+                move |conn| match schedule::take_turn(conn, CHORE, seconds)? {
+                    Turn::Elsewhere => Ok(Next::Elsewhere),
+                    Turn::In(seconds) => Ok(Next::In(
+                        Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+                    )),
+                    Turn::Now => {
+                        // Somebody else was faster: that is as good.
+                        let _ = sign(conn, &key, now)?;
+                        schedule::note_run(conn, CHORE, true)?;
+                        Ok(Next::Ran { is_finished: true })
+                    }
+                },
+            )
+            .await
+    }
+}
+
+/// Signs and keeps the next checkpoint; `None` when no chain has grown, or somebody else was faster.
+pub(crate) fn sign(
+    conn: &mut PgConnection,
+    key: &CheckpointKey,
+    now: DateTime<Utc>,
+) -> Result<Option<Checkpoint>, Error> {
+    let at = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let Some(mut checkpoint) = audit::draft(conn, &at)? else {
+        return Ok(None);
+    };
+    checkpoint.public_key = key.public_key();
+    checkpoint.signature = key.sign(checkpoint.statement.as_bytes());
+    let is_kept = audit::keep(conn, &checkpoint)?;
+    Ok(is_kept.then_some(checkpoint))
+}
