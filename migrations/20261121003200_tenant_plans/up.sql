@@ -8,7 +8,8 @@ ALTER TABLE tenants ADD COLUMN features jsonb NOT NULL DEFAULT '{}'
     CHECK (jsonb_typeof(features) = 'object' AND octet_length(features::text) <= 8192);
 
 SELECT tenancy.protect('tenants', write_role => 'admin', door => 'rowhouse_directory', tenant_column => 'id',
-    commands => '{select,update}', update_columns => '{name,signup,signup_domains,settings,branding,updated_at}');
+    commands => '{select,update}', update_columns => '{name,signup,signup_domains,settings,branding,updated_at}',
+    unaudited => '{updated_at}');
 GRANT UPDATE (features) ON tenants TO rowhouse_directory;
 
 SET LOCAL ROLE NONE;

@@ -134,7 +134,12 @@ async fn of_two_workers_one_runs_what_runs_by_the_clock() {
     );
     let _workers = [(); 2].map(|()| app.start_worker(&Work::default()));
     for runs in 1..=3 {
-        state::until(&app, &format!("schedule WHERE runs = {runs}"), 5).await;
+        state::until(
+            &app,
+            &format!("schedule WHERE name <> 'audit_checkpoint' AND runs = {runs}"),
+            5,
+        )
+        .await;
         // What is dead stays, and so does who is signed in.
         assert_eq!(
             state::count(&app, "jobs WHERE status = 'done' AND kind = 'x'"),
