@@ -103,10 +103,13 @@ fn the_plan_is_all_that_the_bootstrap_takes() {
 fn the_kernel_comes_even_where_diesel_has_recorded_its_version_for_another_one() {
     let cluster = EmptyCluster::start();
     let mut superuser = cluster.superuser();
-    // As after `diesel setup`, whose first migration has the same version.
+    // As after `diesel setup`, whose first migration has the same version, and one numbered by hand.
     superuser.applied_migrations().unwrap();
     superuser
-        .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('00000000000000')")
+        .batch_execute(
+            "INSERT INTO __diesel_schema_migrations (version) \
+             VALUES ('00000000000000'), ('00000000000001')",
+        )
         .unwrap();
     tenant_db::install(&mut superuser).unwrap();
     tenant_db::install(&mut superuser).unwrap();
