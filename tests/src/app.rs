@@ -14,11 +14,13 @@ use auth::{
     RefreshKey, SecretKeys, SigningKey, TotpKeys,
 };
 use chrono::TimeDelta;
-use jobs::{JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Views, Worker};
+use jobs::{
+    JobsSettings, MailSettings, Mailer, Outbox, Parts, ProjectsSettings, Trail, Views, Worker,
+};
 use serde_json::{Value, json};
 use store::{
     ApiCalls, AuditSettings, IdentityDb, LinkRules, LoginLimit, PlanLimits, PlansSettings,
-    TenantPlans,
+    TenantPlans, TrailDb,
 };
 use tempfile::TempDir;
 use tenant_db::{PoolSettings, TenantDb, register_seal_key};
@@ -155,6 +157,7 @@ impl TestApp {
         let auth_url = database.url("rowhouse_auth");
         let plans = TenantPlans::start(identity.clone(), Some(&auth_url), &pool).unwrap();
         let limits = setup.plans.map(PlanLimits::from).unwrap_or_default();
+        let trail = TrailDb::connect(&url("rowhouse_auth"), &pool).unwrap();
         let views = Views::default();
         let worker = setup.worker.as_ref().map(|work| {
             let parts = Parts {
@@ -179,6 +182,7 @@ impl TestApp {
             captcha: Captcha::try_from(&setup.captcha).unwrap(),
             require_verified_email: setup.require_verified_email,
             views: views.clone(),
+            trail: Trail::default(),
             refresh_key: RefreshKey::derive(SECRET.as_bytes()),
             refresh_lifetime_days: 30,
             totp_keys: Arc::new(TotpKeys::derive(&secret_keys()).unwrap()),
@@ -209,6 +213,8 @@ impl TestApp {
         let (started, address) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
+                let pace = Duration::from_millis(50);
+                let trail = services.trail.write_every(pace, trail);
                 let server = Server::bind(state, services).unwrap();
                 started.send(server.addresses()[0]).unwrap();
                 let handle = server.handle();
@@ -217,6 +223,7 @@ impl TestApp {
                     handle.stop(false).await;
                 });
                 server.run().await.unwrap();
+                trail.stop().await;
             });
         });
         Self {

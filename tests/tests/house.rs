@@ -69,7 +69,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// Who alone may use these packages of others.
-const OWNERS: [(&str, &[&str]); 14] = [
+const OWNERS: [(&str, &[&str]); 15] = [
     (
         "diesel",
         &["tenant-db", "store", "embedded-postgres", "rowhouse-tests"],
@@ -81,6 +81,7 @@ const OWNERS: [(&str, &[&str]); 14] = [
     ("actix-web", &["api"]),
     ("awc", &["api"]),
     ("actix-rt", &["server", "rowhouse-tests"]),
+    ("metrics-exporter-prometheus", &["server"]),
     ("jsonwebtoken", &["auth"]),
     ("bcrypt", &["auth"]),
     ("aws-lc-rs", &["auth"]),
@@ -176,6 +177,7 @@ fn sign_in_queries_are_fixed_statements() {
         "identity/tenant_plan.rs",
         "identity/api_calls.rs",
         "plan_limits.rs",
+        "trail_db.rs",
     ] {
         let text = fs::read_to_string(root().join("crates/store/src").join(file)).unwrap();
         for word in ["format!", "concat!", "push_str", "sql::<", "batch_execute"] {
@@ -195,6 +197,47 @@ fn sign_in_queries_are_fixed_statements() {
             );
         }
     }
+}
+
+/// Every word between quotes, or behind an operator, that is the name of one of our metrics.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = text.split(|letter| !is_part(letter));
+    let ends = ["_total", "_seconds", "_in_use", "_up"];
+    words
+        .filter(|word| {
+            ["rowhouse_", "tenant_db_", "rate_limit_"]
+                .iter()
+                .any(|start| word.starts_with(start))
+        })
+        .filter(|word| ends.iter().any(|end| word.ends_with(end)))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+#[test]
+fn alerts_are_on_metrics_that_there_are() {
+    let rules = fs::read_to_string(root().join("docker/prometheus/rules.yaml")).unwrap();
+    let mut counted = BTreeSet::new();
+    for file in [
+        "crates/api/src/denial.rs",
+        "crates/api/src/rate_limits.rs",
+        "crates/jobs/src/sealer.rs",
+        "crates/jobs/src/trail.rs",
+        "crates/tenant-db/src/meters.rs",
+    ] {
+        // Only what stands between quotes: a name in a comment counts nothing.
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let quoted = text.split('"').skip(1).step_by(2);
+        counted.extend(quoted.flat_map(metrics_in));
+    }
+    let asked = metrics_in(&rules);
+    assert!(asked.len() > 5, "{asked:?}");
+    let missing: Vec<&String> = asked.difference(&counted).collect();
+    assert!(
+        missing.is_empty(),
+        "nothing counts {missing:?}, on which there are alerts"
+    );
 }
 
 #[test]

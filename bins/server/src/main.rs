@@ -7,6 +7,7 @@
 
 mod database;
 mod log_format;
+mod metrics;
 mod production;
 mod serve;
 mod services;
@@ -44,6 +45,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (settings, environment) = (loaded.value, loaded.environment);
     production::check(&settings, environment)?;
 
+    metrics::start(&settings.metrics)?;
     let passwords = PasswordThreads::new(settings.auth.passwords())?;
     let database = database::open(&settings, &passwords).await?;
     let state = services::state(&settings, &database)?;

@@ -6,11 +6,15 @@ use std::time::Duration;
 use ::settings::Environment;
 use api::{AppState, Server, Services};
 use jobs::Worker;
+use store::TrailDb;
 
 use crate::database::Database;
 use crate::settings::{NotListening, Settings};
 use crate::stop::{Asked, Stop};
 use crate::{services, welcome};
+
+/// How often denials and reads are written down.
+const TRAIL_PERIOD: Duration = Duration::from_secs(1);
 
 /// Serves the API; works on jobs beside it unless `jobs.enabled` says that others do.
 pub(crate) async fn requests(
@@ -27,12 +31,15 @@ pub(crate) async fn requests(
     } else {
         None
     };
-    let (views, api_calls) = (services.views.clone(), services.api_calls.clone());
+    let (views, trail) = (services.views.clone(), services.trail.clone());
+    let api_calls = services.api_calls.clone();
+    let trail_db = TrailDb::connect(&database.urls.auth, &settings.database.auth_pool())?;
     let (identity, tenants) = (services.identity.clone(), services.tenants.clone());
     let address = settings.server.address();
     let server =
         Server::bind(state, services).map_err(|source| NotListening { address, source })?;
     let views = views.flush_every(settings.projects.view_flush_period(), identity, tenants);
+    let trail = trail.write_every(TRAIL_PERIOD, trail_db);
     let handle = server.handle();
     let worker_time = settings.jobs.stop_timeout();
     let stopped = actix_rt::spawn(async move {
@@ -51,6 +58,7 @@ pub(crate) async fn requests(
     // Nobody looks at anything any more: what was counted is all there is.
     views.stop().await;
     api_calls.give_back().await;
+    trail.stop().await;
     served?;
     Ok(stopped.await?)
 }

@@ -7,7 +7,7 @@ use ::settings::Environment;
 use api::{AppState, Captcha, CursorKey, RateLimits, Services};
 use auth::{AccessTokens, FingerprintKey, MailKey, PasswordThreads, RefreshKey, TotpKeys};
 use chrono::TimeDelta;
-use jobs::{Mailer, Outbox, Parts, Views, Worker};
+use jobs::{Mailer, Outbox, Parts, Trail, Views, Worker};
 use rate_limit::Limiter;
 use secrecy::ExposeSecret as _;
 use store::{ApiCalls, IdentityDb, LinkRules, LoginLimit, TenantPlans};
@@ -71,6 +71,7 @@ pub(crate) fn connect(
         passwords,
         outbox: Outbox::default(),
         views: Views::default(),
+        trail: Trail::of_size(settings.audit.queue_size),
         captcha: Captcha::try_from(&auth.captcha)?,
         require_verified_email: auth.require_verified_email,
         refresh_key: RefreshKey::derive(secrets.current().expose_secret().as_bytes()),

@@ -24,7 +24,17 @@ pub(crate) struct Settings {
     pub(crate) jobs: jobs::JobsSettings,
     pub(crate) audit: store::AuditSettings,
     pub(crate) mail: jobs::MailSettings,
+    pub(crate) metrics: MetricsSettings,
     pub(crate) log: LogSettings,
+}
+
+/// Section `metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct MetricsSettings {
+    /// `metrics.bind`: address and port of `/metrics`, for a Prometheus inside of the same network.
+    /// Default none: there are none.
+    pub(crate) bind: Option<SocketAddr>,
 }
 
 /// Section `log`.
@@ -133,6 +143,7 @@ mod tests {
             ("jobs", fields::<jobs::JobsSettings>()),
             ("audit", fields::<store::AuditSettings>()),
             ("mail", fields::<jobs::MailSettings>()),
+            ("metrics", fields::<MetricsSettings>()),
             ("log", fields::<LogSettings>()),
         ];
         let named: BTreeSet<_> = sections

@@ -7,7 +7,7 @@
 use actix_cors::CorsError;
 use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
 use chrono::{DateTime, Utc};
-use domain::{Feature, PlanResource};
+use domain::{AccountId, Feature, PlanResource, TenantId};
 use serde::Serialize;
 use std::error::Error as StdError;
 
@@ -62,7 +62,12 @@ pub enum ApiError {
     SessionRevoked,
     /// As `SessionRevoked`, which the client cannot tell from it: somebody has a copy of a token.
     #[error("the session has ended")]
-    RefreshReused,
+    RefreshReused {
+        /// Whose session it was.
+        account: AccountId,
+        /// The tenant in which it stood.
+        tenant: Option<TenantId>,
+    },
     #[error("the access token is out of date")]
     TokenStale,
     #[error("the plan allows {limit} {resource}, and there are {current}")]
@@ -263,7 +268,7 @@ impl ApiError {
             Self::InvalidCredentials => ErrorCode::InvalidCredentials,
             Self::MfaRequired => ErrorCode::MfaRequired,
             Self::StepUpRequired { .. } => ErrorCode::StepUpRequired,
-            Self::SessionRevoked | Self::RefreshReused => ErrorCode::SessionRevoked,
+            Self::SessionRevoked | Self::RefreshReused { .. } => ErrorCode::SessionRevoked,
             Self::TokenStale => ErrorCode::TokenStale,
             Self::PlanLimitExceeded { .. } => ErrorCode::PlanLimitExceeded,
             Self::FeatureDisabled(_) => ErrorCode::FeatureDisabled,
@@ -337,7 +342,7 @@ impl ApiError {
     pub fn denial(&self) -> Option<&'static str> {
         match self {
             Self::InvalidCredentials | Self::EmailTakenByAnother => Some("failed_login"),
-            Self::RefreshReused => Some("refresh_reused"),
+            Self::RefreshReused { .. } => Some("refresh_reused"),
             Self::TooManyAttempts { .. } => Some("too_many_attempts"),
             Self::Internal(cause) => cause
                 .downcast_ref::<tenant_db::Error>()
@@ -419,7 +424,9 @@ impl From<store::Error> for ApiError {
             store::Error::InvalidRefreshToken | store::Error::InvalidMailToken => {
                 Self::InvalidToken
             }
-            store::Error::RefreshReused => Self::RefreshReused,
+            store::Error::RefreshReused { account, tenant } => {
+                Self::RefreshReused { account, tenant }
+            }
             store::Error::WrongPassword | store::Error::WrongSecondFactor => {
                 Self::InvalidCredentials
             }

@@ -15,7 +15,8 @@ use std::{panic::AssertUnwindSafe, time::Instant};
 
 use crate::{
     access_log, aliases::Successor, cors, denial, error::ApiError, problem, rate_limits,
-    request_id::RequestId, scheme::is_https, security_headers, state::AppState, unread_body, vary,
+    request_id::RequestId, scheme::is_https, security_headers, sensitive, state::AppState,
+    unread_body, vary,
 };
 
 /// The outermost middleware.
@@ -52,6 +53,8 @@ pub(crate) async fn frame<B: MessageBody + 'static>(
                 let mut problem = problem::response(error, &request_id);
                 keep(response.headers(), problem.headers_mut());
                 response = response.into_response(problem);
+            } else {
+                sensitive::record(&response, &request_id);
             }
             add_headers(response.headers_mut());
             let request = response.request().clone();

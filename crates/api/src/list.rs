@@ -20,13 +20,13 @@ use crate::{
 const DEFAULT_LIMIT: u16 = 20;
 const MAX_LIMIT: u16 = 100;
 
-/// The query of a list: `limit` (1 to 100, default 20), `cursor`, and the filters `F`, a struct as
+/// The query of a list: `limit` (1 to `MAX`, default `DEFAULT`: 100 and 20), `cursor`, and the filters `F`, a struct as
 /// [`QueryParams`](crate::extract::QueryParams) has it, without those two.
 ///
 /// # Errors
 /// Those of `QueryParams`; 422 at `limit` if it is out of range.
 #[derive(Debug)]
-pub struct ListQuery<F> {
+pub struct ListQuery<F, const DEFAULT: u16 = DEFAULT_LIMIT, const MAX: u16 = MAX_LIMIT> {
     /// What to list.
     pub filters: F,
     limit: u16,
@@ -76,7 +76,7 @@ struct Next {
     link: String,
 }
 
-impl<F> ListQuery<F> {
+impl<F, const DEFAULT: u16, const MAX: u16> ListQuery<F, DEFAULT, MAX> {
     /// The page asked for. `owner` is the tenant, or the account, whose list it is: a cursor is
     /// good for that owner, this route and these filters only.
     ///
@@ -116,6 +116,22 @@ impl<K> Page<K> {
     #[must_use]
     pub fn rows_to_read(&self) -> i64 {
         i64::from(self.limit) + 1
+    }
+
+    /// How many rows the page shows at most.
+    pub(crate) fn limit(&self) -> i64 {
+        self.limit.into()
+    }
+
+    /// The header that leads to the page behind `key`.
+    ///
+    /// # Errors
+    /// 500 if the key cannot be written as JSON.
+    pub(crate) fn link(&self, key: &K) -> Result<String, ApiError>
+    where
+        K: Serialize,
+    {
+        Ok(self.next(key)?.link)
     }
 
     /// The answer, from the rows read: `key` is a row's place in the order, `view` what the client
@@ -159,7 +175,9 @@ impl<K> Page<K> {
     }
 }
 
-impl<F: DeserializeOwned + 'static> FromRequest for ListQuery<F> {
+impl<F: DeserializeOwned + 'static, const DEFAULT: u16, const MAX: u16> FromRequest
+    for ListQuery<F, DEFAULT, MAX>
+{
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
@@ -168,12 +186,14 @@ impl<F: DeserializeOwned + 'static> FromRequest for ListQuery<F> {
     }
 }
 
-fn list_query<F: DeserializeOwned>(request: &HttpRequest) -> Result<ListQuery<F>, ApiError> {
+fn list_query<F: DeserializeOwned, const DEFAULT: u16, const MAX: u16>(
+    request: &HttpRequest,
+) -> Result<ListQuery<F, DEFAULT, MAX>, ApiError> {
     let state = request
         .app_data::<Data<AppState>>()
         .ok_or_else(|| ApiError::internal("the app has no AppState"))?;
     let mut query = pairs_of(request)?;
-    let limit = take(&mut query, "limit").map_or(Ok(DEFAULT_LIMIT), |text| parse_limit(&text))?;
+    let limit = take(&mut query, "limit").map_or(Ok(DEFAULT), |text| parse_limit(&text, MAX))?;
     let cursor = take(&mut query, "cursor");
     let filters = deserialize_pairs(&query)?;
     query.sort();
@@ -193,12 +213,12 @@ fn take(query: &mut Pairs, name: &str) -> Option<String> {
     Some(query.remove(index).1)
 }
 
-fn parse_limit(text: &str) -> Result<u16, ApiError> {
+fn parse_limit(text: &str, max: u16) -> Result<u16, ApiError> {
     let limit = text.parse().ok();
     limit
-        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        .filter(|limit| (1..=max).contains(limit))
         .ok_or_else(|| {
-            let detail = format!("must be a number from 1 to {MAX_LIMIT}");
+            let detail = format!("must be a number from 1 to {max}");
             ApiError::parameter("limit", FieldErrorCode::Invalid, detail)
         })
 }
@@ -219,13 +239,20 @@ impl<V: Serialize> Responder for List<V> {
             next_cursor: Option<String>,
         }
 
+        self.respond_as(|data, next_cursor| View { data, next_cursor })
+    }
+}
+
+impl<V> List<V> {
+    /// The answer with another body, made of the page and the cursor of the next one.
+    pub(crate) fn respond_as<B: Serialize>(
+        self,
+        body: impl FnOnce(Vec<V>, Option<String>) -> B,
+    ) -> HttpResponse {
         let mut response = HttpResponse::Ok();
         if let Some(next) = &self.next {
             response.insert_header((header::LINK, next.link.as_str()));
         }
-        response.json(View {
-            data: self.data,
-            next_cursor: self.next.map(|next| next.cursor),
-        })
+        response.json(body(self.data, self.next.map(|next| next.cursor)))
     }
 }

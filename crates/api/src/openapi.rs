@@ -10,15 +10,17 @@ use domain::{
     Feature, InvitationStatus, MembershipStatus, PlanResource, ProjectSort, ProjectStatus, Role,
     Signup, SubscriptionTier, TenantStatus, WeekStart,
 };
+use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::aliases;
 use crate::endpoints::{
-    account, api_keys, auth, health, invitation_acceptance, invitations, jwks, mfa, my_tenants,
-    password, projects, resource_versions, resources, roles, session, sessions, step_up, tenant,
-    tenant_end, tenant_usage, tenants, users, verification,
+    account, api_keys, audit_events, audit_export, auth, denials, health, history,
+    invitation_acceptance, invitations, jwks, mfa, my_tenants, password, projects, reads,
+    resource_versions, resources, roles, session, sessions, step_up, tenant, tenant_end,
+    tenant_usage, tenants, users, verification,
 };
 use crate::error::FieldErrorCode;
 use crate::error_code::ErrorCode;
@@ -111,10 +113,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
         resource_versions::list,
         resource_versions::find,
         resource_versions::restore,
+        audit_events::list,
+        audit_export::export,
+        denials::list,
+        reads::list,
+        history::of_project,
+        history::of_resource,
+        history::of_user,
         aliases::select,
         aliases::add_users,
     ),
-    components(schemas(Problem, FieldProblem)),
+    components(schemas(Problem, FieldProblem, history::AuthorView)),
     modifiers(&Bearer, &Frame, &Examples, &Shared),
     tags(
         (name = "auth", description = "How somebody gets a token"),
@@ -125,6 +134,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         (name = "api-keys", description = "Keys for programs"),
         (name = "projects", description = "What a tenant works on"),
         (name = "resources", description = "What projects are made of, and what it was before"),
+        (name = "audit", description = "Who has changed and read what, and who was refused"),
         (name = "aliases", description = "Paths of another system, for those who come from it"),
         (name = "health", description = "Whether the server lives and can work"),
     ),
@@ -206,6 +216,32 @@ pub(crate) fn data() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .examples([serde_json::json!({ "scale": 25000, "sheet": 12 })])
+        .build()
+        .into()
+}
+
+/// Who has set each field of an object.
+pub(crate) fn authors() -> Schema {
+    let author = OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .item(Ref::from_schema_name("FieldAuthor"))
+        .build();
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(Schema::OneOf(author)))
+        .examples([serde_json::json!({ "name": {
+            "actor": { "kind": "user", "id": "01980e6f-a30b-7f0d-9a3c-5d2b8e41c07a" },
+            "at": "2026-01-31T09:30:00.123456Z",
+        } })])
+        .build()
+        .into()
+}
+
+/// What an event changed.
+pub(crate) fn changes() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .examples([serde_json::json!({ "name": { "before": "Atlas", "after": "Atlas 2" } })])
         .build()
         .into()
 }

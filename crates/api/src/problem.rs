@@ -113,7 +113,7 @@ fn add_headers(error: &ApiError, headers: &mut HeaderMap) {
         }
         ApiError::InvalidToken
         | ApiError::SessionRevoked
-        | ApiError::RefreshReused
+        | ApiError::RefreshReused { .. }
         | ApiError::TokenStale => {
             insert(headers, header::WWW_AUTHENTICATE, CHALLENGE_INVALID_TOKEN);
         }

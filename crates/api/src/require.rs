@@ -41,6 +41,7 @@ requirements! {
     RolesWrite,
     ApiKeysRead,
     ApiKeysWrite,
+    AuditRead,
     TenantDelete,
     TenantTransfer,
 }

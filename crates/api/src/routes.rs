@@ -14,17 +14,19 @@ use crate::{
     aliases::{self, Successor},
     api_calls, deadline,
     endpoints::{
-        account, api_keys, auth, docs, health, invitation_acceptance, invitations, jwks, mfa,
-        my_tenants, password, projects, resource_versions, resources, roles, session, sessions,
-        step_up, tenant, tenant_end, tenant_usage, tenants, users, verification,
+        account, api_keys, audit_events, audit_export, auth, denials, docs, health, history,
+        invitation_acceptance, invitations, jwks, mfa, my_tenants, password, projects, reads,
+        resource_versions, resources, roles, session, sessions, step_up, tenant, tenant_end,
+        tenant_usage, tenants, users, verification,
     },
     error::ApiError,
     extract::{BodyLimit, Strict},
     idempotency, presented_key,
     rate_limits::{self, Toll},
+    sensitive::Sensitive,
 };
 
-/// Tokens of what sends a mail, or computes a hash.
+/// Tokens of what sends a mail, computes a hash, or answers thousands of rows.
 const DEAR: u32 = 5;
 
 /// Every path with its methods and handlers; those of another system are `aliases.rs`.
@@ -63,19 +65,26 @@ fn table() -> Vec<Endpoint> {
         at("/api/v1/users/me/sessions").get(sessions::list),
         at("/api/v1/users/me/sessions/{id}").delete(sessions::delete),
         at("/api/v1/users")
+            .sensitive()
             .get(users::list)
             .post_once(users::create)
             .costs(DEAR),
         at("/api/v1/users/{id}")
+            .sensitive()
             .get(users::find)
             .patch(users::update)
             .delete(users::delete),
+        at("/api/v1/users/{id}/history")
+            .sensitive()
+            .get(history::of_user),
         at("/api/v1/invitations")
+            .sensitive()
             .get(invitations::list)
             .post_once(invitations::create)
             .costs(DEAR),
         at("/api/v1/invitations/accept").post(invitation_acceptance::accept),
         at("/api/v1/invitations/{id}")
+            .sensitive()
             .get(invitations::find)
             .delete(invitations::delete),
         at("/api/v1/invitations/{id}/resend")
@@ -90,9 +99,11 @@ fn table() -> Vec<Endpoint> {
             .patch(roles::update)
             .delete(roles::delete),
         at("/api/v1/api-keys")
+            .sensitive()
             .get(api_keys::list)
             .post(api_keys::create),
         at("/api/v1/api-keys/{id}")
+            .sensitive()
             .get(api_keys::find)
             .delete(api_keys::delete),
         at("/api/v1/tenant")
@@ -111,6 +122,7 @@ fn table() -> Vec<Endpoint> {
             .patch(projects::update)
             .delete(projects::delete),
         at("/api/v1/projects/{id}/restore").post_once(projects::restore),
+        at("/api/v1/projects/{id}/history").get(history::of_project),
         at("/api/v1/resources")
             .get(resources::list)
             .post_once(resources::create),
@@ -118,9 +130,19 @@ fn table() -> Vec<Endpoint> {
             .get(resources::find)
             .patch(resources::update)
             .delete(resources::delete),
+        at("/api/v1/resources/{id}/history").get(history::of_resource),
         at("/api/v1/resources/{id}/versions").get(resource_versions::list),
         at("/api/v1/resources/{id}/versions/{n}").get(resource_versions::find),
         at("/api/v1/resources/{id}/versions/{n}/restore").post_once(resource_versions::restore),
+        at("/api/v1/audit/events")
+            .sensitive()
+            .get(audit_events::list),
+        at("/api/v1/audit/events/export")
+            .sensitive()
+            .get(audit_export::export)
+            .costs(DEAR),
+        at("/api/v1/audit/denials").sensitive().get(denials::list),
+        at("/api/v1/audit/reads").sensitive().get(reads::list),
     ]
 }
 
@@ -229,6 +251,12 @@ impl Endpoint {
         patch => [PATCH];
         /// Removes.
         delete => [DELETE];
+    }
+
+    /// Who reads here is recorded: it tells of people, of secrets, or of who may do what.
+    pub(crate) fn sensitive(mut self) -> Self {
+        self.resource = self.resource.app_data(Sensitive);
+        self
     }
 
     /// The most bytes that a body may have here, instead of `server.max_body_bytes`.

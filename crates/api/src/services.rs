@@ -6,7 +6,7 @@ use auth::{
 };
 use chrono::{DateTime, Duration, Utc};
 use domain::TenantMembership;
-use jobs::{Outbox, Views};
+use jobs::{Outbox, Trail, Views};
 use std::sync::Arc;
 use store::{
     ApiCalls, IdentityDb, LoginLimit, NewRefreshToken, NewSession, PlanLimits, SignedIn,
@@ -35,6 +35,8 @@ pub struct Services {
     pub outbox: Outbox,
     /// Which projects are looked at.
     pub views: Views,
+    /// Who was refused, and who has read what is sensitive.
+    pub trail: Trail,
     /// What a registration must show.
     pub captcha: Captcha,
     /// Whether only who has followed the link in a mail gets in.

@@ -42,6 +42,26 @@ pub(crate) fn check(
     }
 }
 
+/// What the request selects, as it says it, slug before id; the start of it where it is long.
+pub(crate) fn selected(request: &HttpRequest, base_domain: Option<&str>) -> Option<String> {
+    let first = |name| {
+        request
+            .headers()
+            .get(name)
+            .map(|value| text(value).to_owned())
+    };
+    let selected = first(SLUG)
+        .or_else(|| subdomain(request, base_domain?))
+        .or_else(|| first(ID))?;
+    Some(
+        selected
+            .chars()
+            .filter(|c| c.is_ascii())
+            .take(200)
+            .collect(),
+    )
+}
+
 /// No slug and no id is empty, so that stands for what is not even text.
 fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or_default()

@@ -38,6 +38,8 @@ pub enum Permission {
     ApiKeysRead,
     /// Make and revoke API keys.
     ApiKeysWrite,
+    /// See who has changed and read what, and who was refused.
+    AuditRead,
     /// Delete the tenant, or bring it back within its grace period.
     TenantDelete,
     /// Hand the tenant over to another member.
@@ -61,6 +63,7 @@ impl Permission {
         Self::RolesWrite,
         Self::ApiKeysRead,
         Self::ApiKeysWrite,
+        Self::AuditRead,
         Self::TenantDelete,
         Self::TenantTransfer,
     ];
@@ -83,6 +86,7 @@ impl Permission {
             Self::RolesWrite => "roles:write",
             Self::ApiKeysRead => "api_keys:read",
             Self::ApiKeysWrite => "api_keys:write",
+            Self::AuditRead => "audit:read",
             Self::TenantDelete => "tenant:delete",
             Self::TenantTransfer => "tenant:transfer",
         }
@@ -103,7 +107,8 @@ impl Permission {
             | Self::RolesRead
             | Self::RolesWrite
             | Self::ApiKeysRead
-            | Self::ApiKeysWrite => Role::Admin,
+            | Self::ApiKeysWrite
+            | Self::AuditRead => Role::Admin,
             Self::TenantDelete | Self::TenantTransfer => Role::Owner,
         }
     }
@@ -193,6 +198,7 @@ mod tests {
                 "roles:write",
                 "api_keys:read",
                 "api_keys:write",
+                "audit:read",
             ],
         ]
         .concat();

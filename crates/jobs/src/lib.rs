@@ -35,11 +35,13 @@ mod outbox;
 mod schedule;
 mod sealer;
 mod settings;
+mod trail;
 mod views;
 mod worker;
 
 pub use self::mail::{Mailer, MailerError};
 pub use self::outbox::{Outbox, TenantJob};
 pub use self::settings::{JobsSettings, MailSettings, ProjectsSettings};
+pub use self::trail::{Trail, TrailWriter};
 pub use self::views::{ViewFlusher, Views};
 pub use self::worker::{Parts, Worker};

@@ -8,12 +8,13 @@ use store::{Chore, Next};
 use crate::attempt::Bench;
 
 /// What runs, and how often.
-const SCHEDULE: [(Chore, Duration); 5] = [
+const SCHEDULE: [(Chore, Duration); 6] = [
     (Chore::ForgetSessions, HOUR),
     (Chore::ForgetJobs, HOUR),
     (Chore::PurgeProjects, HOUR),
     (Chore::EraseTenants, HOUR),
     (Chore::ForgetAnswers, HOUR),
+    (Chore::ForgetTrail, HOUR),
 ];
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -35,7 +36,7 @@ pub(crate) async fn run(bench: &Bench) {
 
 /// Answers when to ask again.
 async fn run_if_due(bench: &Bench, chore: Chore, period: Duration, longest: Duration) -> Duration {
-    let retention = bench.settings.retention(&bench.projects);
+    let retention = bench.settings.retention(&bench.projects, &bench.audit);
     let next = bench
         .identity
         .run_chore(chore, period, retention, Utc::now())

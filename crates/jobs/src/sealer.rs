@@ -23,6 +23,9 @@ const LAG_SECONDS: f64 = 60.0;
 pub(crate) async fn run(bench: &Bench) {
     let period = bench.audit.seal_period();
     let mut fails = false;
+    // From zero: a counter that is not there before it rises does not rise, to Prometheus.
+    metrics::counter!("rowhouse_audit_seal_failures_total").increment(0);
+    metrics::counter!("rowhouse_audit_sign_failures_total").increment(0);
     loop {
         let is_done = match seal(bench).await {
             Ok(is_done) => {
@@ -30,6 +33,7 @@ pub(crate) async fn run(bench: &Bench) {
                 is_done
             }
             Err(error) => {
+                metrics::counter!("rowhouse_audit_seal_failures_total").increment(1);
                 // Once for each time that the database is gone.
                 if !fails {
                     log::warn!(error:% = error; "the audit trail cannot be sealed");
@@ -47,6 +51,8 @@ pub(crate) async fn run(bench: &Bench) {
 /// One round; answers whether nothing was left.
 async fn seal(bench: &Bench) -> Result<bool, Error> {
     let waiting = bench.identity.tenants_to_seal(TENANTS).await?;
+    let lag = waiting.first().map_or(0.0, |longest| longest.seconds);
+    metrics::gauge!("rowhouse_audit_seal_lag_seconds").set(lag);
     if let Some(longest) = waiting.first()
         && longest.seconds > LAG_SECONDS
     {
@@ -69,6 +75,7 @@ pub(crate) async fn sign(bench: &Bench) {
             Ok(Next::In(wait)) => wait,
             Ok(Next::Ran { .. } | Next::Elsewhere) => HOUR,
             Err(error) => {
+                metrics::counter!("rowhouse_audit_sign_failures_total").increment(1);
                 log::warn!(error:% = error; "the ends of the audit trail were not signed");
                 Duration::from_secs(60)
             }

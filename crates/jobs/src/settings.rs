@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use store::Retention;
+use store::{AuditSettings, Retention};
 
 /// Section `jobs`. Every key may be left out.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,11 +76,17 @@ impl JobsSettings {
         Duration::from_secs(u64::from(self.lease_seconds.max(4))) * 3 / 4
     }
 
-    pub(crate) fn retention(&self, projects: &ProjectsSettings) -> Retention {
+    pub(crate) fn retention(
+        &self,
+        projects: &ProjectsSettings,
+        audit: &AuditSettings,
+    ) -> Retention {
         Retention {
             session_days: self.session_retention_days.into(),
             job_days: self.retention_days.into(),
             project_days: projects.retention_days.into(),
+            denial_days: audit.denials_retention_days.into(),
+            read_days: audit.reads_retention_days.into(),
         }
     }
 }

@@ -15,6 +15,13 @@ pub struct AuditSettings {
     /// `audit.signing_key_file`: the Ed25519 private key (PKCS #8, PEM) that signs checkpoints; the
     /// same for all servers. Default: `audit-signing.pem` in the home folder, made when it is missing.
     pub signing_key_file: Option<PathBuf>,
+    /// `audit.queue_size`: how many denials, and how many reads, wait in memory at most to be written
+    /// down; what comes beyond them is counted and lost. Default 4096.
+    pub queue_size: usize,
+    /// `audit.denials_retention_days`: days that denials are kept. Default 90.
+    pub denials_retention_days: u16,
+    /// `audit.reads_retention_days`: days that reads of what is sensitive are kept. Default 90.
+    pub reads_retention_days: u16,
 }
 
 /// The key that is made when none is set.
@@ -25,6 +32,9 @@ impl Default for AuditSettings {
         Self {
             seal_milliseconds: 1000,
             signing_key_file: None,
+            queue_size: 4096,
+            denials_retention_days: 90,
+            reads_retention_days: 90,
         }
     }
 }

@@ -236,6 +236,25 @@ pub(crate) fn forget_answers(conn: &mut PgConnection, most: i32) -> Result<i64, 
     Ok(forgotten.jobs)
 }
 
+/// Forgets denials and reads with ids before these. Answers how many of the table that had most.
+///
+/// # Errors
+/// [`Error::Database`].
+pub(crate) fn forget_trail(
+    conn: &mut PgConnection,
+    denials_before: Uuid,
+    reads_before: Uuid,
+    most: i32,
+) -> Result<i64, Error> {
+    let forgotten: PurgedRow =
+        diesel::sql_query("SELECT directory.forget_trail($1, $2, $3) AS jobs")
+            .bind::<SqlUuid, _>(denials_before)
+            .bind::<SqlUuid, _>(reads_before)
+            .bind::<Integer, _>(most)
+            .get_result(conn)?;
+    Ok(forgotten.jobs)
+}
+
 /// Asks tenants that have projects deleted this many days ago to purge them. Answers how many.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use domain::{Feature, PlanResource};
+use domain::{AccountId, Feature, PlanResource, TenantId};
 
 /// Why a query has no result.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,12 @@ pub enum Error {
     InvalidMailToken,
     /// A refresh token was used before, too long ago: its session has ended with this.
     #[error("the refresh token was used before")]
-    RefreshReused,
+    RefreshReused {
+        /// Whose session it was.
+        account: AccountId,
+        /// The tenant in which it stood.
+        tenant: Option<TenantId>,
+    },
     /// The password is right, and the account has a second factor that was not given.
     #[error("a second factor is needed")]
     MfaRequired,

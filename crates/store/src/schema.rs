@@ -78,6 +78,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    denials (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        route -> Nullable<Text>,
+        reason -> Text,
+        status -> Int2,
+        object_type -> Nullable<Text>,
+        object_id -> Nullable<Uuid>,
+        request_id -> Text,
+        address -> Nullable<Inet>,
+    }
+}
+
+diesel::table! {
     idempotency_keys (tenant_id, actor_kind, actor_id, key) {
         tenant_id -> Uuid,
         actor_kind -> Text,
@@ -157,6 +174,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    platform_denials (id) {
+        id -> Uuid,
+        at -> Timestamptz,
+        tenant_id -> Nullable<Uuid>,
+        selected -> Nullable<Text>,
+        actor_kind -> Text,
+        actor_id -> Nullable<Uuid>,
+        route -> Nullable<Text>,
+        reason -> Text,
+        status -> Int2,
+        object_type -> Nullable<Text>,
+        object_id -> Nullable<Uuid>,
+        request_id -> Text,
+        address -> Nullable<Inet>,
+    }
+}
+
+diesel::table! {
     projects (tenant_id, id) {
         tenant_id -> Uuid,
         id -> Uuid,
@@ -171,6 +206,21 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         name_key -> Text,
+    }
+}
+
+diesel::table! {
+    reads (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        at -> Timestamptz,
+        actor_kind -> Text,
+        actor_id -> Uuid,
+        route -> Text,
+        object_type -> Nullable<Text>,
+        object_id -> Nullable<Uuid>,
+        request_id -> Text,
+        address -> Nullable<Inet>,
     }
 }
 
@@ -293,6 +343,7 @@ diesel::joinable!(accounts -> tenants (home_tenant_id));
 diesel::joinable!(api_keys -> tenants (tenant_id));
 diesel::joinable!(api_usage -> tenants (tenant_id));
 diesel::joinable!(credentials -> accounts (account_id));
+diesel::joinable!(denials -> tenants (tenant_id));
 diesel::joinable!(idempotency_keys -> tenants (tenant_id));
 diesel::joinable!(invitations -> tenants (tenant_id));
 diesel::joinable!(jobs -> tenants (tenant_id));
@@ -301,6 +352,7 @@ diesel::joinable!(memberships -> accounts (account_id));
 diesel::joinable!(memberships -> tenants (tenant_id));
 diesel::joinable!(operators -> accounts (account_id));
 diesel::joinable!(projects -> tenants (tenant_id));
+diesel::joinable!(reads -> tenants (tenant_id));
 diesel::joinable!(recovery_codes -> totp_secrets (account_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(resource_versions -> tenants (tenant_id));
@@ -317,13 +369,16 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_keys,
     api_usage,
     credentials,
+    denials,
     idempotency_keys,
     invitations,
     jobs,
     login_failures,
     memberships,
     operators,
+    platform_denials,
     projects,
+    reads,
     recovery_codes,
     refresh_tokens,
     resource_versions,

@@ -158,6 +158,21 @@ pub(crate) fn find_by_refresh_token(
     Ok(found.map(|(session, account)| (session.into(), account.into())))
 }
 
+/// Whose session it is, and the tenant in which it stands.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(crate) fn place(
+    conn: &mut PgConnection,
+    id: SessionId,
+) -> Result<(AccountId, Option<TenantId>), Error> {
+    let (account, tenant): (Uuid, Option<Uuid>) = sessions::table
+        .find(id.uuid())
+        .select((sessions::account_id, sessions::tenant_id))
+        .first(conn)?;
+    Ok((account.into(), tenant.map(Into::into)))
+}
+
 /// A live session of this account.
 ///
 /// # Errors

@@ -56,6 +56,8 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
     let versions = format!("{resource}/versions");
     let version = format!("{versions}/1");
     let restore_version = format!("{version}/restore");
+    let histories =
+        ["projects", "resources", "users"].map(|list| format!("/api/v1/{list}/{ID}/history"));
     let session = format!("/api/v1/users/me/sessions/{ID}");
     let invitation = format!("/api/v1/invitations/{ID}");
     let resend = format!("{invitation}/resend");
@@ -112,6 +114,13 @@ async fn a_method_that_is_not_there_is_405_and_names_those_that_are() {
         (versions.as_str(), "GET, HEAD"),
         (version.as_str(), "GET, HEAD"),
         (restore_version.as_str(), "POST"),
+        (histories[0].as_str(), "GET, HEAD"),
+        (histories[1].as_str(), "GET, HEAD"),
+        (histories[2].as_str(), "GET, HEAD"),
+        ("/api/v1/audit/events", "GET, HEAD"),
+        ("/api/v1/audit/events/export", "GET, HEAD"),
+        ("/api/v1/audit/denials", "GET, HEAD"),
+        ("/api/v1/audit/reads", "GET, HEAD"),
     ] {
         for method in [
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",

@@ -445,6 +445,8 @@ async fn an_answer_is_kept_for_a_day_and_then_forgotten() {
         session_days: 30,
         job_days: 7,
         project_days: 30,
+        denial_days: 90,
+        read_days: 90,
     };
     let period = std::time::Duration::from_secs(3600);
     let run = || {

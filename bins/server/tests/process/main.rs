@@ -12,6 +12,7 @@ mod first_run;
 mod http;
 mod keys;
 mod limits;
+mod metrics;
 mod plans;
 mod refusals;
 mod repeats;

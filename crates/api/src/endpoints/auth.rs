@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::token::{self, TokenView};
 use crate::{
     client_address::client_address,
+    denial,
     error::{ApiError, FieldErrorCode},
     extract::Body,
     openapi::{LoginProblems, RegisterProblems},
@@ -132,6 +133,9 @@ pub(crate) async fn register(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let registration = Registration::try_from(body)?;
+    if let Some((slug, _)) = &registration.tenant {
+        denial::stands_at_door_of(&request, slug);
+    }
     let from = address(&request, &state);
     services
         .captcha
@@ -206,6 +210,9 @@ pub(crate) async fn login(
         .map(TenantSlug::parse)
         .transpose()
         .ok();
+    if let Some(Some(slug)) = &slug {
+        denial::stands_at_door_of(&request, slug);
+    }
     let from = address(&request, &state);
     let subject = Subject::new(from, email.as_ref().map_or(&*body.email, Email::as_str));
     let (attempt, found) = services

@@ -419,7 +419,11 @@ async fn failure(
             retry_after_seconds: 61,
         }
         .into(),
-        "reused" => ApiError::RefreshReused.into(),
+        "reused" => ApiError::RefreshReused {
+            account: domain::AccountId::generate(),
+            tenant: None,
+        }
+        .into(),
         "taken" => ApiError::EmailTaken.into(),
         "taken-by-another" => ApiError::EmailTakenByAnother.into(),
         "forbidden" => ApiError::Forbidden.into(),

@@ -440,6 +440,54 @@ pub(super) fn functions() -> Vec<Function> {
             "e26c4e2d2448f5cba8a62f5f73329f8fb04a5666792a4cceda2f91b807f01943",
         )
         .callers(&[AUTH]),
+        Function::definer(
+            "tenancy.seq_of(uuid)",
+            TENANCY,
+            "058caf308ec8c5855643173c50318caa907c6f61e954adb5731b326920133064",
+        )
+        .callers(&[APP]),
+        Function::invoker(
+            "tenancy.blame(text,text)",
+            TENANCY,
+            "dd88ad1343a6b52664d964483b321a995bdb1b5c39b9e0ddfb4683c0510e9719",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.deny(jsonb)",
+            DIRECTORY,
+            "585e05c93ab3849fbeedc9a6d60ae0b92ab1e8db6d92e7d15697eead865917df",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.note_reads(jsonb)",
+            DIRECTORY,
+            "39409915a44ddb653db1ac662fcbf644651a77f3b123a8842bd68540edc651ae",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.forget_trail(uuid,uuid,integer)",
+            DIRECTORY,
+            "8edad15e37fc6aaf6d3b8430560173890171f04b781a4a177165ce4a7a2d9314",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
+            "directory.denials(uuid,uuid,text,integer)",
+            DIRECTORY,
+            "561ea7797ca634c36c9eedd22f22f09ae4af05c08007d536ce6946001256633a",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.reads(uuid,uuid,uuid,integer)",
+            DIRECTORY,
+            "bc4dbf042d462425bd2be87f23e6b0f5b11bbf072ad876390b3ef8f486243561",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "directory.platform_denials(uuid,integer)",
+            DIRECTORY,
+            "85230b822c4c8697aebda30171f41ee4ad9ae3683a073191d203d3cb92fc125a",
+        )
+        .callers(&[OPS]),
         Function::invoker(
             "directory.new_id()",
             DIRECTORY,

@@ -120,6 +120,19 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
             .door(DIRECTORY)
             .commands(&[])
             .grant("SELECT, INSERT, UPDATE (calls)", DIRECTORY),
+        // Written behind the requests by one door, read by admins through another. Trails themselves.
+        TenantTable::new("public.denials")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .unaudited()
+            .commands(&[])
+            .grant("SELECT, INSERT, DELETE", DIRECTORY),
+        TenantTable::new("public.reads")
+            .write_role(Role::Admin)
+            .door(DIRECTORY)
+            .unaudited()
+            .commands(&[])
+            .grant("SELECT, INSERT, DELETE", DIRECTORY),
         // Workers look for what is due in all tenants. Bookkeeping of theirs: what a job does is
         // audited where it does it.
         TenantTable::new("public.jobs")
@@ -190,6 +203,7 @@ pub(super) fn tables() -> Vec<Table> {
                 AUTH,
             )
             .grant("DELETE, SELECT (tenant_slug)", DIRECTORY),
+        Table::new("public.platform_denials", OWNER).grant("SELECT, INSERT, DELETE", DIRECTORY),
         Table::new("public.schedule", OWNER)
             .grant("SELECT, INSERT, UPDATE (last_run_at, runs)", AUTH),
         Table::new("tenancy.job", TENANCY),

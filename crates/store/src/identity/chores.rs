@@ -7,6 +7,7 @@ use diesel::PgConnection;
 
 use super::IdentityDb;
 use crate::error::Error;
+use crate::period::first_id;
 use crate::schedule::{self, Turn};
 use crate::{account_mails, account_tokens, directory, refresh_tokens, sessions};
 
@@ -30,6 +31,8 @@ pub enum Chore {
     EraseTenants,
     /// Forgets what was answered under idempotency keys that have expired.
     ForgetAnswers,
+    /// Forgets denials and reads that are older than they are kept.
+    ForgetTrail,
 }
 
 /// How long things are kept.
@@ -41,6 +44,10 @@ pub struct Retention {
     pub job_days: i32,
     /// Days that a project can be restored once it is deleted.
     pub project_days: i32,
+    /// Days that denials are kept.
+    pub denial_days: i32,
+    /// Days that reads of what is sensitive are kept.
+    pub read_days: i32,
 }
 
 /// When to ask again.
@@ -65,6 +72,7 @@ impl Chore {
         Self::PurgeProjects,
         Self::EraseTenants,
         Self::ForgetAnswers,
+        Self::ForgetTrail,
     ];
 
     /// Its name in the database.
@@ -76,6 +84,7 @@ impl Chore {
             Self::PurgeProjects => "purge_projects",
             Self::EraseTenants => "erase_tenants",
             Self::ForgetAnswers => "forget_answers",
+            Self::ForgetTrail => "forget_trail",
         }
     }
 
@@ -116,6 +125,12 @@ impl Chore {
             Self::ForgetAnswers => {
                 let forgotten = directory::forget_answers(conn, ANSWERS_BATCH)?;
                 return Ok(forgotten < i64::from(ANSWERS_BATCH));
+            }
+            Self::ForgetTrail => {
+                let before = |days: i32| first_id(now - TimeDelta::days(days.into()));
+                let (denials, reads) = (before(retention.denial_days), before(retention.read_days));
+                let forgotten = directory::forget_trail(conn, denials, reads, BATCH)?;
+                return Ok(forgotten < i64::from(BATCH));
             }
         };
         Ok(counts

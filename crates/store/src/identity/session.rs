@@ -176,12 +176,13 @@ fn present(
 
 /// Either the client or a thief has an old token, and nobody can tell which: both are out.
 fn revoke_family<T>(conn: &mut PgConnection, session: SessionId) -> Result<Committed<T>, Error> {
+    let (account, tenant) = sessions::place(conn, session)?;
     sessions::revoke(conn, [session])?;
     log::warn!(
         session_id = session.to_string();
         "a refresh token was presented again long after its use: its session was revoked"
     );
-    Ok(Err(Error::RefreshReused))
+    Ok(Err(Error::RefreshReused { account, tenant }))
 }
 
 /// Where the session stands; it is moved to no tenant if its account may not come in any more.

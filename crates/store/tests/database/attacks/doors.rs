@@ -148,6 +148,52 @@ pub(super) const ATTACKS: &[Attack] = &[
         Leaks,
     ),
     attack(
+        "doors in a forged context",
+        &[
+            FORGE,
+            "SELECT directory.denials('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', NULL, 100)::text AS text",
+            READ,
+        ],
+        Own,
+        Leaks,
+    ),
+    attack(
+        "doors in a forged context",
+        &[
+            FORGE,
+            "SELECT directory.reads('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', NULL, 100)::text AS text",
+            READ,
+        ],
+        Own,
+        Leaks,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT directory.deny('[]')::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT directory.note_reads('[]')::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &[
+            "SELECT directory.forget_trail('ffffffff-ffff-ffff-ffff-ffffffffffff', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 100)::text AS text",
+        ],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT directory.platform_denials(NULL, 100)::text AS text"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
         "doors of others",
         &["SELECT d::text AS text FROM directory.excess_of('{b}', 'members', ARRAY[0, 0, 0, 0]) d"],
         Refused("permission denied"),

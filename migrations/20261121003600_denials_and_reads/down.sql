@@ -1,0 +1,18 @@
+SET LOCAL ROLE rowhouse_directory;
+DROP FUNCTION directory.platform_denials(uuid, int);
+DROP FUNCTION directory.reads(uuid, uuid, uuid, int);
+DROP FUNCTION directory.denials(uuid, uuid, text, int);
+DROP FUNCTION directory.forget_trail(uuid, uuid, int);
+DROP FUNCTION directory.note_reads(jsonb);
+DROP FUNCTION directory.deny(jsonb);
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_owner;
+DROP TABLE reads;
+DROP TABLE platform_denials;
+DROP TABLE denials;
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_tenancy;
+DROP FUNCTION tenancy.blame(text, text);
+DROP FUNCTION tenancy.seq_of(uuid);
+DROP INDEX tenancy.audit_events_actor_idx;
+SET LOCAL ROLE NONE;
