@@ -128,6 +128,7 @@ impl Story {
         self.delete(ONE, &first).await;
         self.post("/api/v1/projects/{id}/restore", &[&first], json!({}))
             .await;
+        self.pages("/api/v1/projects/{id}/history", &[&first]).await;
     }
 
     async fn resources(&mut self) {
@@ -150,6 +151,8 @@ impl Story {
             .await;
         let versions = "/api/v1/resources/{id}/versions";
         self.pages(versions, &[&first]).await;
+        self.pages("/api/v1/resources/{id}/history", &[&first])
+            .await;
         drop(
             self.get("/api/v1/resources/{id}/versions/{n}", &[&first, "1"])
                 .await,
@@ -178,6 +181,7 @@ impl Story {
         let vera = self.post("/api/v1/users", &[], vera).await;
         drop(self.get(USER, &[&vera]).await);
         self.pages("/api/v1/users", &[]).await;
+        self.pages("/api/v1/users/{id}/history", &[&vera]).await;
         let change = json!({ "full_name": "Vera V.", "role": "member", "status": "suspended" });
         self.patch(USER, &vera, change).await;
         self.delete(USER, &vera).await;
@@ -374,7 +378,8 @@ impl Schema {
             }
         }
         let is_once = text("Subplan Name").starts_with("InitPlan");
-        let output = node["Output"].to_string();
+        // The place in the chain of each event that a page shows, and of no other.
+        let output = node["Output"].to_string().replace("tenancy.seq_of(", "(");
         if !is_once && (output.contains("current_setting") || output.contains("tenancy.")) {
             found.push(format!("asks for the context in {kind}: {output}"));
         }

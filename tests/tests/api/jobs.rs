@@ -137,7 +137,7 @@ async fn of_two_workers_one_runs_what_runs_by_the_clock() {
         state::until(
             &app,
             &format!("schedule WHERE name <> 'audit_checkpoint' AND runs = {runs}"),
-            5,
+            6,
         )
         .await;
         // What is dead stays, and so does who is signed in.
