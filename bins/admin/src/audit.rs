@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::Utc;
+use chrono::{SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use domain::TenantSlug;
 use serde_json::json;
-use store::{AuditSettings, Checkpoint, Examination, OpsDb, examine_export};
+use store::{AuditSettings, Checkpoint, Examination, OpsDb, PlatformDenial, examine_export};
 
 use crate::Refused;
 use crate::database::Database;
@@ -27,6 +27,16 @@ pub(crate) enum Command {
         /// Writes the checkpoint to this file too: kept elsewhere, it shows whether all was cut short.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    /// Lists refusals that are no single tenant's matter, newest first: who reached from one tenant to
+    /// another, and who came without one.
+    Denials {
+        /// At most so many, up to 1000.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        limit: i32,
+        /// Those that are older than this one.
+        #[arg(long, value_name = "ID")]
+        before: Option<uuid::Uuid>,
     },
     /// Writes the sealed events of a tenant with what proves them, a line of JSON each. Connects with
     /// DATABASE_URL as it is.
@@ -91,6 +101,15 @@ pub(crate) fn run(
                 checkpoint.number,
                 checkpoint.heads.len()
             );
+            Ok(())
+        }
+        Command::Denials { limit, before } => {
+            let found = database.ops()?.platform_denials(*before, *limit)?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&found)?);
+            } else {
+                found.iter().for_each(print_denial);
+            }
             Ok(())
         }
         Command::Export { tenant, output } => {
@@ -203,6 +222,26 @@ pub(crate) fn verify_export(
         }
     }
     judge(std::slice::from_ref(found))
+}
+
+fn print_denial(denial: &PlatformDenial) {
+    let PlatformDenial {
+        id,
+        reason,
+        status,
+        actor_kind,
+        ..
+    } = denial;
+    let at = denial.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    println!(
+        "{at} {status} {reason} {actor_kind}={} tenant={} selected={} address={} route={} id={id}",
+        text(denial.actor_id.map(|id| id.to_string())),
+        text(denial.tenant_id.map(|id| id.to_string())),
+        text(denial.selected.as_ref().map(|name| format!("{name:?}"))),
+        text(denial.address.map(|address| address.to_string())),
+        text(denial.route.as_ref().map(|route| format!("{route:?}"))),
+    );
 }
 
 fn judge(examinations: &[Examination]) -> Result<(), Box<dyn Error>> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::TestApp;
@@ -468,6 +469,53 @@ fn audit(app: &TestApp, home: &std::path::Path, arguments: &[&str]) -> (i32, Str
         .unwrap();
     let code = output.status.code().unwrap();
     (code, text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test]
+async fn the_operator_lists_who_reached_from_one_tenant_to_another() {
+    let (app, alice, bob) = TestApp::two_tenants().await;
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let (code, said, errors) = audit(&app, home.path(), arguments);
+        assert_eq!(code, 0, "{errors}");
+        said
+    };
+    assert_eq!(run(&["denials"]), "");
+    for (caller, other) in [(&alice, "globex-inc"), (&bob, "acme-corp")] {
+        let astray = caller.with_header("x-tenant-slug", other);
+        let answer = astray.get("/api/v1/projects").await;
+        drop(answer.problem(403, "tenant_mismatch"));
+    }
+    // A member's own reach is the tenant's matter alone.
+    let viewer = alice.colleague("viewer").await;
+    drop(viewer.get("/api/v1/audit/events").await.expect(403));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let found = loop {
+        let said = run(&["denials", "--json"]);
+        let found: Vec<Value> = serde_json::from_str(&said).unwrap();
+        if found.len() == 2 {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "not within a minute: {said}");
+    };
+    let selected: Vec<&Value> = found.iter().map(|denial| &denial["selected"]).collect();
+    assert_eq!(selected, ["acme-corp", "globex-inc"]);
+    assert!(
+        found
+            .iter()
+            .all(|denial| denial["reason"] == "tenant_mismatch")
+    );
+    let newest = found[0]["id"].as_str().unwrap();
+    let said = run(&["denials", "--before", newest, "--limit", "1"]);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("403 tenant_mismatch user=") && said.contains(r#"selected="globex-inc""#),
+        "{said}"
+    );
+    for usage in [["--limit", "0"], ["--limit", "1001"], ["--before", "7"]] {
+        let (code, _, _) = audit(&app, home.path(), &[&["denials"], &usage[..]].concat());
+        assert_eq!(code, 2, "{usage:?}");
+    }
 }
 
 #[tokio::test]
