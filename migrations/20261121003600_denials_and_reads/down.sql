@@ -12,6 +12,7 @@ DROP TABLE platform_denials;
 DROP TABLE denials;
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_tenancy;
+DROP FUNCTION tenancy.broken_chains();
 DROP FUNCTION tenancy.blame(text, text);
 DROP FUNCTION tenancy.seq_of(uuid);
 DROP INDEX tenancy.audit_events_actor_idx;

@@ -39,7 +39,35 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ) last
 $$;
 
+-- Chains that have grown since they were signed, and where that part of them does
+-- not hold: what servers look at before they sign. All of a chain is examined by
+-- the administrator's command.
+CREATE FUNCTION tenancy.broken_chains() RETURNS TABLE (tenant_id uuid, seq bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT h.tenant_id, min(flaw.seq)
+    FROM tenancy.audit_heads h
+    CROSS JOIN LATERAL (
+        SELECT link.seq FROM (
+            SELECT c.*, h.signed_seq + row_number() OVER (ORDER BY c.seq) AS place,
+                lag(c.hash) OVER (ORDER BY c.seq) AS prior
+            FROM tenancy.audit_chain(h.tenant_id, h.signed_seq, 2147483647) c
+        ) link
+        WHERE link.state IN ('changed', 'missing') OR link.seq <> link.place
+            OR link.hash <> sha256(coalesce(link.prior,
+                    (SELECT s.hash FROM tenancy.audit_seals s
+                     WHERE s.tenant_id = h.tenant_id AND s.seq = h.signed_seq),
+                    sha256(convert_to('rowhouse audit chain 1', 'UTF8') || uuid_send(h.tenant_id)))
+                || int8send(link.seq) || uuid_send(link.event_id) || link.commitment)
+        UNION ALL
+        SELECT h.seq WHERE NOT EXISTS (
+            SELECT FROM tenancy.audit_seals s WHERE s.tenant_id = h.tenant_id AND s.seq = h.seq AND s.hash = h.hash)
+    ) flaw
+    WHERE h.seq > h.signed_seq
+    GROUP BY h.tenant_id
+$$;
+
 GRANT EXECUTE ON FUNCTION tenancy.seq_of(uuid), tenancy.blame(text, text) TO rowhouse_app;
+GRANT EXECUTE ON FUNCTION tenancy.broken_chains() TO rowhouse_auth;
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_owner;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use domain::TenantId;
-use store::{Error, Next};
+use store::{Error, Next, Signing};
 
 use crate::attempt::Bench;
 
@@ -26,6 +26,7 @@ pub(crate) async fn run(bench: &Bench) {
     // From zero: a counter that is not there before it rises does not rise, to Prometheus.
     metrics::counter!("rowhouse_audit_seal_failures_total").increment(0);
     metrics::counter!("rowhouse_audit_sign_failures_total").increment(0);
+    metrics::counter!("rowhouse_audit_chain_failures_total").increment(0);
     loop {
         let is_done = match seal(bench).await {
             Ok(is_done) => {
@@ -72,8 +73,18 @@ pub(crate) async fn sign(bench: &Bench) {
         let key = bench.checkpoint_key.clone();
         let next = bench.identity.sign_chains(key, HOUR, Utc::now()).await;
         let wait = match next {
-            Ok(Next::In(wait)) => wait,
-            Ok(Next::Ran { .. } | Next::Elsewhere) => HOUR,
+            Ok(Signing::Fine(Next::In(wait))) => wait,
+            Ok(Signing::Fine(Next::Ran { .. } | Next::Elsewhere)) => HOUR,
+            Ok(Signing::Broken(chains)) => {
+                for chain in chains {
+                    metrics::counter!("rowhouse_audit_chain_failures_total").increment(1);
+                    log::error!(
+                        tenant_id:% = chain.tenant, seq = chain.seq;
+                        "the audit trail of a tenant does not hold, and nothing was signed: see rowhouse-admin audit verify"
+                    );
+                }
+                HOUR
+            }
             Err(error) => {
                 metrics::counter!("rowhouse_audit_sign_failures_total").increment(1);
                 log::warn!(error:% = error; "the ends of the audit trail were not signed");

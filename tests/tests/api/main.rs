@@ -18,6 +18,7 @@ mod api_calls;
 mod api_keys;
 mod audit_events;
 mod audit_export;
+mod audit_signing;
 mod captcha;
 mod conditions;
 mod deadline;

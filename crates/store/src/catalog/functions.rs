@@ -441,6 +441,12 @@ pub(super) fn functions() -> Vec<Function> {
         )
         .callers(&[AUTH]),
         Function::definer(
+            "tenancy.broken_chains()",
+            TENANCY,
+            "c0c36774b5b18ac73f4fedde5792d66ae2c22eab26b0fd4e7de9ce423c26a4ef",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
             "tenancy.seq_of(uuid)",
             TENANCY,
             "058caf308ec8c5855643173c50318caa907c6f61e954adb5731b326920133064",

@@ -4,14 +4,35 @@ use std::time::Duration;
 
 use auth::CheckpointKey;
 use chrono::{DateTime, SecondsFormat, Utc};
-use diesel::PgConnection;
+use diesel::prelude::*;
 use domain::TenantId;
 use tenant_db::audit::{self, Checkpoint, Waiting};
+use uuid::Uuid;
 
 use super::IdentityDb;
 use crate::error::Error;
 use crate::identity::Next;
 use crate::schedule::{self, Turn};
+
+/// What came of the hour's signing.
+#[derive(Debug)]
+pub enum Signing {
+    /// It is not due here, or done.
+    Fine(Next),
+    /// Nothing was signed: these chains do not hold, where they have grown.
+    Broken(Vec<BrokenChain>),
+}
+
+/// A chain that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct BrokenChain {
+    /// Whose.
+    #[diesel(sql_type = diesel::sql_types::Uuid, column_name = tenant_id)]
+    pub tenant: Uuid,
+    /// The first place that does not.
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub seq: i64,
+}
 
 /// The name of the chore in the database.
 const CHORE: &str = "audit_checkpoint";
@@ -42,7 +63,8 @@ impl IdentityDb {
             .await?)
     }
 
-    /// Signs the ends of all chains that have grown, if it is due and no other server does it.
+    /// Signs the ends of all chains that have grown, if it is due and no other server does it, and
+    /// if each holds where it has grown.
     ///
     /// # Errors
     /// [`Error::Database`]; then it is still due.
@@ -51,20 +73,27 @@ impl IdentityDb {
         key: CheckpointKey,
         period: Duration,
         now: DateTime<Utc>,
-    ) -> Result<Next, Error> {
+    ) -> Result<Signing, Error> {
         let seconds = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
         self.db
             .run(
                 move |conn| match schedule::take_turn(conn, CHORE, seconds)? {
-                    Turn::Elsewhere => Ok(Next::Elsewhere),
-                    Turn::In(seconds) => Ok(Next::In(
+                    Turn::Elsewhere => Ok(Signing::Fine(Next::Elsewhere)),
+                    Turn::In(seconds) => Ok(Signing::Fine(Next::In(
                         Duration::try_from_secs_f64(seconds).unwrap_or_default(),
-                    )),
+                    ))),
                     Turn::Now => {
+                        let broken: Vec<BrokenChain> =
+                            diesel::sql_query("SELECT tenant_id, seq FROM tenancy.broken_chains()")
+                                .load(conn)?;
+                        if !broken.is_empty() {
+                            schedule::note_run(conn, CHORE, true)?;
+                            return Ok(Signing::Broken(broken));
+                        }
                         // Somebody else was faster: that is as good.
                         let _ = sign(conn, &key, now)?;
                         schedule::note_run(conn, CHORE, true)?;
-                        Ok(Next::Ran { is_finished: true })
+                        Ok(Signing::Fine(Next::Ran { is_finished: true }))
                     }
                 },
             )
