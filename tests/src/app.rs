@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use api::{
-    AppState, Captcha, CorsSettings, CursorKey, RateLimits, Server, ServerSettings, Services,
+    AppState, Captcha, Claim, CorsSettings, CursorKey, RateLimits, Server, ServerSettings, Services,
 };
 use auth::{
     AccessTokenSettings, AccessTokens, FingerprintKey, MailKey, PasswordSettings, PasswordThreads,
@@ -213,9 +213,10 @@ impl TestApp {
         let (started, address) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
+                let claim = Claim::of(state.settings.address()).unwrap();
                 let pace = Duration::from_millis(50);
                 let trail = services.trail.write_every(pace, trail);
-                let server = Server::bind(state, services).unwrap();
+                let server = Server::listen(claim, state, services).unwrap();
                 started.send(server.addresses()[0]).unwrap();
                 let handle = server.handle();
                 actix_rt::spawn(async move {

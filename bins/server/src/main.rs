@@ -46,16 +46,27 @@ async fn run() -> Result<(), Box<dyn Error>> {
     production::check(&settings, environment)?;
 
     metrics::start(&settings.metrics)?;
+    let (serves, works) = (
+        !arguments.worker_only,
+        arguments.worker_only || settings.jobs.enabled,
+    );
+    let claim = serves.then(|| serve::claim(&settings.server)).transpose()?;
     let passwords = PasswordThreads::new(settings.auth.passwords())?;
     let database = database::open(&settings, &passwords).await?;
-    let state = services::state(&settings, &database)?;
-    let services = services::connect(&settings, &database, passwords)?;
+    let (state, captcha) = services::prepare(&settings, environment, &database)?;
+    let tools = works.then(|| services::tools(&settings, &database));
+    let tools = tools.transpose()?;
+
+    let services = services::connect(&settings, &database, passwords, captcha)?;
     database::check(&services.identity, environment).await?;
     services::reseal(&services).await?;
-    if arguments.worker_only {
-        serve::jobs(&settings, &database, &services, stop).await?;
-    } else {
-        serve::requests(&settings, environment, &database, state, services, stop).await?;
+    let worker = tools.map(|tools| services::work(&settings, &services, tools));
+    let worker = worker.transpose()?;
+    match claim {
+        Some(claim) => {
+            serve::requests(&settings, &database, claim, state, services, worker, stop).await?;
+        }
+        None => serve::jobs(&settings, worker, stop).await,
     }
     log::info!("the server has stopped");
     database.close()

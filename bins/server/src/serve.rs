@@ -3,41 +3,41 @@
 use std::error::Error;
 use std::time::Duration;
 
-use ::settings::Environment;
-use api::{AppState, Server, Services};
+use api::{AppState, Claim, Server, ServerSettings, Services};
 use jobs::Worker;
 use store::TrailDb;
 
 use crate::database::Database;
 use crate::settings::{NotListening, Settings};
 use crate::stop::{Asked, Stop};
-use crate::{services, welcome};
+use crate::welcome;
 
 /// How often denials and reads are written down.
 const TRAIL_PERIOD: Duration = Duration::from_secs(1);
 
-/// Serves the API; works on jobs beside it unless `jobs.enabled` says that others do.
+/// Claims the address of the API, long before it is served.
+pub(crate) fn claim(settings: &ServerSettings) -> Result<Claim, NotListening> {
+    let address = settings.address();
+    Claim::of(address).map_err(|source| NotListening { address, source })
+}
+
+/// Serves the API until it is asked to stop; the worker gets its time then too.
 pub(crate) async fn requests(
     settings: &Settings,
-    environment: Environment,
     database: &Database,
+    claim: Claim,
     state: AppState,
     services: Services,
+    worker: Option<Worker>,
     stop: Stop,
 ) -> Result<(), Box<dyn Error>> {
-    let state = services::limited(state, settings, environment)?;
-    let worker = if settings.jobs.enabled {
-        Some(services::work(settings, database, &services)?)
-    } else {
-        None
-    };
     let (views, trail) = (services.views.clone(), services.trail.clone());
     let api_calls = services.api_calls.clone();
     let trail_db = TrailDb::connect(&database.urls.auth, &settings.database.auth_pool())?;
     let (identity, tenants) = (services.identity.clone(), services.tenants.clone());
     let address = settings.server.address();
-    let server =
-        Server::bind(state, services).map_err(|source| NotListening { address, source })?;
+    let server = Server::listen(claim, state, services)
+        .map_err(|source| NotListening { address, source })?;
     let views = views.flush_every(settings.projects.view_flush_period(), identity, tenants);
     let trail = trail.write_every(TRAIL_PERIOD, trail_db);
     let handle = server.handle();
@@ -64,17 +64,13 @@ pub(crate) async fn requests(
 }
 
 /// Works on jobs, and listens nowhere.
-pub(crate) async fn jobs(
-    settings: &Settings,
-    database: &Database,
-    services: &Services,
-    stop: Stop,
-) -> Result<(), Box<dyn Error>> {
-    let worker = services::work(settings, database, services)?;
+pub(crate) async fn jobs(settings: &Settings, worker: Option<Worker>, stop: Stop) {
     log::info!("working on jobs");
-    stop_worker(&worker, stop.asked().await, settings.jobs.stop_timeout());
-    worker.ended().await;
-    Ok(())
+    let asked = stop.asked().await;
+    if let Some(worker) = worker {
+        stop_worker(&worker, asked, settings.jobs.stop_timeout());
+        worker.ended().await;
+    }
 }
 
 fn stop_worker(worker: &Worker, asked: Asked, time: Duration) {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ::settings::Environment;
 use api::{AppState, Captcha, CursorKey, RateLimits, Services};
-use auth::{AccessTokens, FingerprintKey, MailKey, PasswordThreads, RefreshKey, TotpKeys};
+use auth::{
+    AccessTokens, CheckpointKey, FingerprintKey, MailKey, PasswordThreads, RefreshKey, TotpKeys,
+};
 use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Trail, Views, Worker};
 use rate_limit::Limiter;
@@ -16,37 +18,62 @@ use tenant_db::TenantDb;
 use crate::database::Database;
 use crate::settings::Settings;
 
-/// What needs no connection, and is made before there is one: a signing key that is none has nothing
-/// to do with the database.
-pub(crate) fn state(settings: &Settings, database: &Database) -> Result<AppState, Box<dyn Error>> {
+/// The folder of the home where mails lie that no server sends.
+const OUTBOX: &str = "outbox";
+
+/// What a worker has besides the databases.
+pub(crate) struct Tools {
+    mailer: Mailer,
+    links: LinkRules,
+    checkpoint_key: CheckpointKey,
+}
+
+/// Made before there is a connection: a signing key that is none has nothing to do with the
+/// database, and whoever is told so need not hear of connections that were given up.
+pub(crate) fn prepare(
+    settings: &Settings,
+    environment: Environment,
+    database: &Database,
+) -> Result<(AppState, Captcha), Box<dyn Error>> {
     let secrets = &database.secret_keys;
-    Ok(AppState {
+    let state = AppState {
         access_tokens: AccessTokens::new(settings.auth.access_tokens(secrets)?)?,
         cursor_key: CursorKey::derive(secrets.current().expose_secret().as_bytes()),
         cors: settings.cors.clone(),
         settings: settings.server.clone(),
-        rate_limits: RateLimits::off(),
+        rate_limits: rate_limits(settings, environment)?,
+    };
+    Ok((state, Captcha::try_from(&settings.auth.captcha)?))
+}
+
+/// As [`prepare`], for a process that works on jobs.
+pub(crate) fn tools(settings: &Settings, database: &Database) -> Result<Tools, Box<dyn Error>> {
+    let secret = database.secret_keys.current();
+    let auth = &settings.auth;
+    Ok(Tools {
+        mailer: Mailer::new(&settings.mail, database.home.join(OUTBOX))?,
+        links: LinkRules {
+            key: MailKey::derive(secret.expose_secret().as_bytes()),
+            verify_email: TimeDelta::hours(auth.verify_email_lifetime_hours.into()),
+            reset_password: TimeDelta::minutes(auth.reset_password_lifetime_minutes.into()),
+        },
+        checkpoint_key: settings.audit.signing_key(&database.home)?,
     })
 }
 
-/// With rate limits; waits for the first answer of Redis, where there is one.
-pub(crate) fn limited(
-    state: AppState,
+/// Waits for the first answer of Redis, where there is one.
+fn rate_limits(
     settings: &Settings,
     environment: Environment,
-) -> Result<AppState, Box<dyn Error>> {
+) -> Result<RateLimits, Box<dyn Error>> {
     if !settings.rate_limit.enabled {
-        return Ok(state);
+        return Ok(RateLimits::off());
     }
     let callers = Limiter::start(&settings.redis)?;
     let limits = RateLimits::new(settings.rate_limit.clone(), settings.tiers.clone(), callers);
-    let rate_limits = match environment {
+    Ok(match environment {
         Environment::Production => limits.with_loopback(),
         Environment::Development | Environment::Test => limits,
-    };
-    Ok(AppState {
-        rate_limits,
-        ..state
     })
 }
 
@@ -55,6 +82,7 @@ pub(crate) fn connect(
     settings: &Settings,
     database: &Database,
     passwords: PasswordThreads,
+    captcha: Captcha,
 ) -> Result<Services, Box<dyn Error>> {
     let (urls, key) = (&database.urls, database.seal_key.clone());
     let (auth, secrets) = (&settings.auth, &database.secret_keys);
@@ -72,7 +100,7 @@ pub(crate) fn connect(
         outbox: Outbox::default(),
         views: Views::default(),
         trail: Trail::of_size(settings.audit.queue_size),
-        captcha: Captcha::try_from(&auth.captcha)?,
+        captcha,
         require_verified_email: auth.require_verified_email,
         refresh_key: RefreshKey::derive(secrets.current().expose_secret().as_bytes()),
         refresh_lifetime_days: auth.refresh_token_lifetime_days,
@@ -91,33 +119,25 @@ pub(crate) fn connect(
 /// Begins to work on what the services leave for later.
 pub(crate) fn work(
     settings: &Settings,
-    database: &Database,
     services: &Services,
+    tools: Tools,
 ) -> Result<Worker, Box<dyn Error>> {
-    let outbox = database.home.join("outbox");
-    let mailer = Mailer::new(&settings.mail, outbox.clone())?;
-    if !mailer.is_smtp() {
+    if !tools.mailer.is_smtp() {
         log::warn!(
-            folder:% = outbox.display();
-            "mail.smtp_url is not set: mails are written to files, and nobody gets them"
+            "mail.smtp_url is not set: mails are written to files of {OUTBOX} in the home, and \
+             nobody gets them"
         );
     }
     Ok(Worker::start(Parts {
         identity: services.identity.clone(),
         tenants: services.tenants.clone(),
-        mailer,
-        links: LinkRules {
-            key: MailKey::derive(database.secret_keys.current().expose_secret().as_bytes()),
-            verify_email: TimeDelta::hours(settings.auth.verify_email_lifetime_hours.into()),
-            reset_password: TimeDelta::minutes(
-                settings.auth.reset_password_lifetime_minutes.into(),
-            ),
-        },
+        mailer: tools.mailer,
+        links: tools.links,
         outbox: services.outbox.clone(),
         settings: settings.jobs.clone(),
         projects: settings.projects.clone(),
         audit: settings.audit.clone(),
-        checkpoint_key: settings.audit.signing_key(&database.home)?,
+        checkpoint_key: tools.checkpoint_key,
     })?)
 }
 

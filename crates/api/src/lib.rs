@@ -6,19 +6,21 @@
 //! three beats: wire to domain, one transaction, domain to view.
 //!
 //! ```no_run
-//! use api::{AppState, CorsSettings, CursorKey, RateLimits, Server, ServerSettings, Services};
+//! use api::{AppState, Claim, CorsSettings, CursorKey, RateLimits, Server, ServerSettings, Services};
 //! use auth::{AccessTokenSettings, AccessTokens, SigningKey};
 //!
 //! # async fn serve(services: Services) -> Result<(), Box<dyn std::error::Error>> {
 //! let secret = "at least 32 bytes, better random";
-//! let server = Server::bind(AppState {
+//! let settings = ServerSettings::default();
+//! let claim = Claim::of(settings.address())?;
+//! let server = Server::listen(claim, AppState {
 //!     access_tokens: AccessTokens::new(AccessTokenSettings {
 //!         keys: vec![SigningKey { kid: "1".into(), secret: secret.into() }],
 //!         ..AccessTokenSettings::default()
 //!     })?,
 //!     cursor_key: CursorKey::derive(secret.as_bytes()),
 //!     cors: CorsSettings::default(),
-//!     settings: ServerSettings::default(),
+//!     settings,
 //!     rate_limits: RateLimits::off(),
 //! }, services)?;
 //! println!("listening on {:?}", server.addresses());
@@ -43,6 +45,7 @@ mod aliases;
 mod api_calls;
 mod authenticate;
 mod captcha;
+mod claim;
 mod client_address;
 mod condition;
 mod cors;
@@ -89,6 +92,7 @@ mod vary;
 
 pub use authenticate::{Authenticated, Authorized, Bearer};
 pub use captcha::{Captcha, CaptchaError};
+pub use claim::Claim;
 pub use client_address::{Network, NotANetwork};
 pub use cors::{AllowedOrigin, CorsSettings, NotAnOrigin};
 pub use cursor::CursorKey;

@@ -9,37 +9,36 @@ use actix_web::{
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
-    cors, error::ApiError, frame::frame, gate::gate, rate_limits::limit_address, routes,
-    services::Services, state::AppState,
+    claim::Claim, cors, error::ApiError, frame::frame, gate::gate, rate_limits::limit_address,
+    routes, services::Services, state::AppState,
 };
 
-/// Listens from [`Server::bind`] on, serves from [`Server::run`] on.
+/// Listens from [`Server::listen`] on, serves from [`Server::run`] on.
 pub struct Server {
     server: actix_web::dev::Server,
     addresses: Vec<SocketAddr>,
 }
 
 impl Server {
-    /// Listens on `server.bind` and `server.port`. Inside an actix runtime.
+    /// Listens on what was claimed. Inside an actix runtime.
     ///
     /// # Errors
-    /// The system's: [`io::ErrorKind::AddrInUse`] for a busy port.
-    pub fn bind(state: AppState, services: Services) -> io::Result<Self> {
-        let address = state.settings.address();
+    /// The system's: [`io::ErrorKind::AddrInUse`] when somebody else listens there by now.
+    pub fn listen(claim: Claim, state: AppState, services: Services) -> io::Result<Self> {
         let services = Data::new(services);
-        Self::bind_routes(Arc::new(state), address, move |config| {
+        Self::listen_routes(claim, Arc::new(state), move |config| {
             config.app_data(services.clone());
             routes::register(config);
         })
     }
 
-    /// As [`Server::bind`], for another table of routes on another address.
+    /// As [`Server::listen`], for another table of routes.
     ///
     /// # Errors
-    /// As [`Server::bind`].
-    pub fn bind_routes(
+    /// As [`Server::listen`].
+    pub fn listen_routes(
+        claim: Claim,
         state: Arc<AppState>,
-        address: SocketAddr,
         routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let (settings, cors) = (state.settings.clone(), state.cors.clone());
@@ -59,7 +58,7 @@ impl Server {
         if let Some(workers) = settings.workers {
             server = server.workers(workers.get());
         }
-        let server = server.bind(address)?;
+        let server = server.listen(claim.listen()?)?;
         Ok(Self {
             addresses: server.addrs(),
             server: server.run(),

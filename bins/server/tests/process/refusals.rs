@@ -15,10 +15,10 @@ use crate::servers::{Home, Process, Server, command, eventually};
 /// A key as `openssl rand -hex 32` makes it.
 const SECRET_KEY: &str = "5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a";
 
-/// All that it printed to standard error.
+/// All that it printed to standard error, its log left out.
 #[track_caller]
 fn refused(command: &mut Command) -> String {
-    let mut process = Process::start(command);
+    let mut process = Process::start(command.env("RUST_LOG", "off"));
     let status = eventually("the server ends", || {
         assert_eq!(process.address(), None, "it was not refused");
         process.ended()
@@ -56,17 +56,13 @@ fn a_busy_port_is_one_line() {
     let home = Home::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let printed = refused(
-        home.command()
-            .env("PORT", address.port().to_string())
-            .env("RUST_LOG", "off"),
-    );
+    let printed = refused(home.command().env("PORT", address.port().to_string()));
     assert_one_line(
         &printed,
         &format!("cannot listen on {address}; another port is set by PORT"),
     );
-    // What it had started for that is not left behind.
-    assert_eq!(home.postgres(), None);
+    // It is told before anything is made.
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -92,11 +88,7 @@ fn an_explicit_home_that_postgres_cannot_reach_is_one_line() {
 #[test]
 fn missing_programs_of_postgresql_come_with_what_mends_it() {
     let home = Home::new();
-    let printed = refused(
-        home.command()
-            .env("ROWHOUSE_PG_BINDIR", "/nowhere")
-            .env("RUST_LOG", "off"),
-    );
+    let printed = refused(home.command().env("ROWHOUSE_PG_BINDIR", "/nowhere"));
     let lines: Vec<&str> = printed.lines().collect();
     assert!(lines.len() > 3, "{printed}");
     assert!(
@@ -127,8 +119,7 @@ fn a_limit_of_zero_and_a_redis_that_is_none_are_one_line() {
     let printed = refused(
         home.command()
             .env("ROWHOUSE__RATE_LIMIT__ENABLED", "true")
-            .env("REDIS_URL", "http://user:secret@127.0.0.1")
-            .env("RUST_LOG", "off"),
+            .env("REDIS_URL", "http://user:secret@127.0.0.1"),
     );
     assert_one_line(&printed, "redis.url is not the address of a Redis");
     assert!(!printed.contains("secret"), "{printed}");

@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, Json, ServiceConfig},
 };
 use api::{
-    ApiError, AppState, Authenticated, Authorized, CorsSettings, CursorKey, List, ListQuery,
+    ApiError, AppState, Authenticated, Authorized, Claim, CorsSettings, CursorKey, List, ListQuery,
     Patchable, RateLimits, RequestId, Server, ServerSettings, Validation,
     etag::{ETag, IfMatch, Versioned},
     extract::{Body, Patch, PathId, QueryParams},
@@ -63,7 +63,9 @@ impl TestApp {
         thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-                let server = Server::bind_routes(served, any_port, test_routes).unwrap();
+                let server =
+                    Server::listen_routes(Claim::of(any_port).unwrap(), served, test_routes)
+                        .unwrap();
                 sender.send(server.addresses()[0]).unwrap();
                 server.run().await.unwrap();
             });

@@ -2,7 +2,7 @@
 
 use crate::app::{Answer, ORIGIN, TestApp, send, state};
 use actix_web::rt;
-use api::{CorsSettings, Server, ServerSettings, routes};
+use api::{Claim, CorsSettings, Server, ServerSettings, routes};
 use std::{net::SocketAddr, sync::Arc};
 
 const SECURITY: [(&str, &str); 4] = [
@@ -222,7 +222,12 @@ async fn without_origins_no_page_gets_in_and_with_a_star_all_do() {
             ..CorsSettings::default()
         };
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::bind_routes(Arc::new(state), any_port, routes::register).unwrap();
+        let server = Server::listen_routes(
+            Claim::of(any_port).unwrap(),
+            Arc::new(state),
+            routes::register,
+        )
+        .unwrap();
         let url = format!("http://{}/health", server.addresses()[0]);
         let handle = server.handle();
         let running = rt::spawn(server.run());

@@ -1,7 +1,7 @@
 //! The server itself: ports, health, connections, stopping.
 
 use crate::app::{TestApp, state};
-use api::{Server, ServerSettings, routes};
+use api::{Claim, Server, ServerSettings, routes};
 use serde_json::json;
 use std::{io, io::ErrorKind, net::TcpListener, sync::Arc};
 
@@ -69,6 +69,6 @@ async fn a_refused_body_does_not_keep_its_connection() {
 }
 
 fn bind(settings: ServerSettings) -> io::Result<Server> {
-    let address = settings.address();
-    Server::bind_routes(Arc::new(state(settings)), address, routes::register)
+    let claim = Claim::of(settings.address())?;
+    Server::listen_routes(claim, Arc::new(state(settings)), routes::register)
 }
