@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .PHONY: run test test-all contract pgrls attacks outside types lint clean prerequisites
 
 run: prerequisites
-	cargo build --release --locked --bin rowhouse-server
+	cargo build --release --locked --bin rowhouse-server --bin rowhouse-migrate --bin rowhouse-admin
 	exec target/release/rowhouse-server
 
 # Everything that a change must pass: format, lints, docs, tests, the contract.
