@@ -183,12 +183,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         AND (r.id IS NULL OR k.scopes <@ r.permissions)
 $$;
 
--- Notes that a key was used; once a minute is often enough.
+-- Notes that a key was used; once a minute is often enough. A key that somebody
+-- changes just now is not waited for: its tenant could hold up everybody's requests.
 CREATE FUNCTION directory.note_key_use(tenant uuid, id uuid) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE public.api_keys k SET last_used_at = now()
-    WHERE k.tenant_id = note_key_use.tenant AND k.id = note_key_use.id
-        AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute')
+    WHERE (k.tenant_id, k.id) IN (
+        SELECT i.tenant_id, i.id FROM public.api_keys i
+        WHERE i.tenant_id = note_key_use.tenant AND i.id = note_key_use.id
+            AND (i.last_used_at IS NULL OR i.last_used_at < now() - interval '1 minute')
+        FOR NO KEY UPDATE SKIP LOCKED)
 $$;
 GRANT EXECUTE ON FUNCTION directory.api_key(text), directory.note_key_use(uuid, uuid) TO rowhouse_auth;
 

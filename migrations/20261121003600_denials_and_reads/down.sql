@@ -1,4 +1,8 @@
+SET LOCAL ROLE rowhouse_owner;
+DROP TRIGGER tenants_forget_trail ON tenants;
+SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_directory;
+DROP FUNCTION directory.forget_tenant();
 DROP FUNCTION directory.platform_denials(uuid, int);
 DROP FUNCTION directory.reads(uuid, uuid, uuid, int);
 DROP FUNCTION directory.denials(uuid, uuid, text, int);

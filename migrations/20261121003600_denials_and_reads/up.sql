@@ -73,9 +73,10 @@ SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_owner;
 
 -- Refusals of whoever reached beyond what is theirs in this tenant, or at its
--- door. Nothing of another tenant: what was reached for there is below.
+-- door. Nothing of another tenant: what was reached for there is below. No foreign
+-- key: whoever locked their tenant's row would hold up what is written of others.
 CREATE TABLE denials (
-    tenant_id   uuid NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    tenant_id   uuid NOT NULL,
     -- A UUID version 7: of the time at which it was refused.
     id          uuid NOT NULL,
     at          timestamptz NOT NULL,
@@ -113,7 +114,7 @@ CREATE TABLE platform_denials (
 
 -- Who has read what is sensitive; which routes are says the table of routes.
 CREATE TABLE reads (
-    tenant_id   uuid NOT NULL REFERENCES tenants ON DELETE CASCADE,
+    tenant_id   uuid NOT NULL,
     id          uuid NOT NULL,
     at          timestamptz NOT NULL,
     actor_kind  text NOT NULL CHECK (actor_kind IN ('user', 'key')),
@@ -184,8 +185,15 @@ DECLARE
     forgotten bigint;
     more      bigint;
 BEGIN
+    -- From one tenant to the next by the key: one that was just erased may have left some.
     DELETE FROM public.denials WHERE (tenant_id, id) IN (
-        SELECT d.tenant_id, d.id FROM public.tenants t CROSS JOIN LATERAL (
+        WITH RECURSIVE t AS (
+            (SELECT i.tenant_id AS id FROM public.denials i ORDER BY i.tenant_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT i.tenant_id FROM public.denials i WHERE i.tenant_id > t.id ORDER BY i.tenant_id LIMIT 1)
+            FROM t WHERE t.id IS NOT NULL
+        )
+        SELECT d.tenant_id, d.id FROM t CROSS JOIN LATERAL (
             SELECT * FROM public.denials i WHERE i.tenant_id = t.id AND i.id < denials_before ORDER BY i.id LIMIT most
         ) d LIMIT most);
     GET DIAGNOSTICS forgotten = ROW_COUNT;
@@ -194,7 +202,13 @@ BEGIN
     GET DIAGNOSTICS more = ROW_COUNT;
     forgotten := greatest(forgotten, more);
     DELETE FROM public.reads WHERE (tenant_id, id) IN (
-        SELECT r.tenant_id, r.id FROM public.tenants t CROSS JOIN LATERAL (
+        WITH RECURSIVE t AS (
+            (SELECT i.tenant_id AS id FROM public.reads i ORDER BY i.tenant_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT i.tenant_id FROM public.reads i WHERE i.tenant_id > t.id ORDER BY i.tenant_id LIMIT 1)
+            FROM t WHERE t.id IS NOT NULL
+        )
+        SELECT r.tenant_id, r.id FROM t CROSS JOIN LATERAL (
             SELECT * FROM public.reads i WHERE i.tenant_id = t.id AND i.id < reads_before ORDER BY i.id LIMIT most
         ) r LIMIT most);
     GET DIAGNOSTICS more = ROW_COUNT;
@@ -246,10 +260,27 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ) p
 $$;
 
+-- What was written of a tenant goes with it.
+CREATE FUNCTION directory.forget_tenant() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM public.denials WHERE tenant_id = OLD.id;
+    DELETE FROM public.reads WHERE tenant_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+GRANT EXECUTE ON FUNCTION directory.forget_tenant() TO rowhouse_owner;
+
 GRANT EXECUTE ON FUNCTION directory.deny(jsonb), directory.note_reads(jsonb),
     directory.forget_trail(uuid, uuid, int) TO rowhouse_auth;
 GRANT EXECUTE ON FUNCTION directory.denials(uuid, uuid, text, int), directory.reads(uuid, uuid, uuid, int)
     TO rowhouse_app;
 GRANT EXECUTE ON FUNCTION directory.platform_denials(uuid, int) TO rowhouse_ops;
+
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_owner;
+
+CREATE TRIGGER tenants_forget_trail AFTER DELETE ON tenants
+    FOR EACH ROW EXECUTE FUNCTION directory.forget_tenant();
 
 SET LOCAL ROLE NONE;

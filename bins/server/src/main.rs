@@ -60,7 +60,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let services = services::connect(&settings, &database, passwords, captcha)?;
     database::check(&services.identity, environment).await?;
     services::reseal(&services).await?;
-    let worker = tools.map(|tools| services::work(&settings, &services, tools));
+    let worker = tools.map(|tools| services::work(&settings, &database, &services, tools));
     let worker = worker.transpose()?;
     match claim {
         Some(claim) => {

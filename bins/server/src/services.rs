@@ -119,6 +119,7 @@ pub(crate) fn connect(
 /// Begins to work on what the services leave for later.
 pub(crate) fn work(
     settings: &Settings,
+    database: &Database,
     services: &Services,
     tools: Tools,
 ) -> Result<Worker, Box<dyn Error>> {
@@ -129,7 +130,7 @@ pub(crate) fn work(
         );
     }
     Ok(Worker::start(Parts {
-        identity: services.identity.clone(),
+        identity: IdentityDb::connect(&database.urls.auth, &settings.database.worker_pool())?,
         tenants: services.tenants.clone(),
         mailer: tools.mailer,
         links: tools.links,

@@ -16,6 +16,8 @@ const EVENTS: i32 = 500;
 /// How often the ends of the chains are signed.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// A sealer that lags further behind than this says so.
 const LAG_SECONDS: f64 = 60.0;
 
@@ -74,7 +76,8 @@ pub(crate) async fn sign(bench: &Bench) {
         let next = bench.identity.sign_chains(key, HOUR, Utc::now()).await;
         let wait = match next {
             Ok(Signing::Fine(Next::In(wait))) => wait,
-            Ok(Signing::Fine(Next::Ran { .. } | Next::Elsewhere)) => HOUR,
+            Ok(Signing::Fine(Next::Ran { .. })) => HOUR,
+            Ok(Signing::Fine(Next::Elsewhere)) => MINUTE,
             Ok(Signing::Broken(chains)) => {
                 for chain in chains {
                     metrics::counter!("rowhouse_audit_chain_failures_total").increment(1);
@@ -88,7 +91,7 @@ pub(crate) async fn sign(bench: &Bench) {
             Err(error) => {
                 metrics::counter!("rowhouse_audit_sign_failures_total").increment(1);
                 log::warn!(error:% = error; "the ends of the audit trail were not signed");
-                Duration::from_secs(60)
+                MINUTE
             }
         };
         tokio::time::sleep(wait.min(HOUR)).await;

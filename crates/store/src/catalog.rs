@@ -124,6 +124,12 @@ fn triggers(catalog: Catalog) -> Catalog {
             "FOR EACH ROW EXECUTE FUNCTION directory.tell_plan_changed()",
         )
         .trigger(
+            "public.tenants",
+            "tenants_forget_trail",
+            "AFTER DELETE",
+            "FOR EACH ROW EXECUTE FUNCTION directory.forget_tenant()",
+        )
+        .trigger(
             "public.memberships",
             "memberships_copy",
             "AFTER INSERT OR DELETE OR UPDATE",

@@ -158,15 +158,32 @@ impl DatabaseSettings {
         }
     }
 
-    /// The pool for sign-in.
+    /// The pool for sign-in, where nobody waits long for what a tenant has locked: all of them
+    /// share it.
     #[must_use]
     pub fn auth_pool(&self) -> PoolSettings {
         PoolSettings {
             connections: self.auth_connections,
+            lock_timeout_seconds: LONGEST_LOCK_SECONDS,
             ..self.tenant_pool()
         }
     }
+
+    /// The pool for what no request asks for: however many sign in, jobs and the audit trail go on.
+    #[must_use]
+    pub fn worker_pool(&self) -> PoolSettings {
+        PoolSettings {
+            connections: WORKER_CONNECTIONS,
+            ..self.auth_pool()
+        }
+    }
 }
+
+/// Between two who do nothing but work, a lock is held for milliseconds.
+const LONGEST_LOCK_SECONDS: u64 = 2;
+
+/// One for the jobs, one for the trail and what runs by the clock.
+const WORKER_CONNECTIONS: u32 = 2;
 
 /// The URL with another user: `scheme://user:password@hosts/database?parameters`, where a user
 /// may also stand among the parameters.

@@ -3,7 +3,7 @@
 
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Double, Text};
+use diesel::sql_types::{BigInt, Double, Text};
 
 use crate::error::Error;
 use crate::schema::schedule;
@@ -28,25 +28,17 @@ pub(crate) fn take_turn(
     name: &str,
     period_seconds: i64,
 ) -> Result<Turn, Error> {
-    let lock: LockRow = diesel::sql_query(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended('rowhouse schedule ' || $1, 0)) AS is_mine",
-    )
-    .bind::<Text, _>(name)
-    .get_result(conn)?;
-    if !lock.is_mine {
-        return Ok(Turn::Elsewhere);
+    let mut due = find_due(conn, name, period_seconds)?;
+    if due.is_none() {
+        diesel::insert_into(schedule::table)
+            .values(schedule::name.eq(name))
+            .on_conflict_do_nothing()
+            .execute(conn)?;
+        due = find_due(conn, name, period_seconds)?;
     }
-    diesel::insert_into(schedule::table)
-        .values(schedule::name.eq(name))
-        .on_conflict_do_nothing()
-        .execute(conn)?;
-    let due: DueRow = diesel::sql_query(
-        "SELECT greatest(0, extract(epoch FROM last_run_at - now()) + $1)::float8 AS seconds
-         FROM schedule WHERE name = $2",
-    )
-    .bind::<BigInt, _>(period_seconds)
-    .bind::<Text, _>(name)
-    .get_result(conn)?;
+    let Some(due) = due else {
+        return Ok(Turn::Elsewhere);
+    };
     Ok(if due.seconds > 0.0 {
         Turn::In(due.seconds)
     } else {
@@ -74,10 +66,21 @@ pub(crate) fn note_run(
     Ok(())
 }
 
-#[derive(QueryableByName)]
-struct LockRow {
-    #[diesel(sql_type = Bool)]
-    is_mine: bool,
+/// Holds the row, which no tenant's SQL reaches, until the transaction ends; `None` when there is
+/// none or another server holds it.
+fn find_due(
+    conn: &mut PgConnection,
+    name: &str,
+    period_seconds: i64,
+) -> Result<Option<DueRow>, diesel::result::Error> {
+    diesel::sql_query(
+        "SELECT greatest(0, extract(epoch FROM last_run_at - now()) + $1)::float8 AS seconds
+         FROM schedule WHERE name = $2 FOR UPDATE SKIP LOCKED",
+    )
+    .bind::<BigInt, _>(period_seconds)
+    .bind::<Text, _>(name)
+    .get_result(conn)
+    .optional()
 }
 
 #[derive(QueryableByName)]

@@ -47,6 +47,7 @@ impl Listener {
         let session = SessionSettings {
             search_path: settings.search_path.clone(),
             statement_timeout_seconds: settings.statement_timeout_seconds,
+            lock_timeout_seconds: settings.lock_timeout_seconds,
             application_name: settings.application_name.clone(),
             force_generic_plan: false,
             pgbouncer: false,

@@ -32,6 +32,10 @@ pub struct PoolSettings {
     pub tenant_share_percent: u8,
     /// Longest time of one statement in seconds; default 15. See [`Error::Timeout`].
     pub statement_timeout_seconds: u64,
+    /// Longest wait of one statement for a lock in seconds, then [`Error::Timeout`]; default 0: as
+    /// long as the statement may take. In a pool that all tenants share, what one of them locks
+    /// would else hold every connection.
+    pub lock_timeout_seconds: u64,
     /// `application_name` as PostgreSQL shows it; default `rowhouse`.
     pub application_name: String,
     /// `search_path` of every session; default `public`.
@@ -51,6 +55,7 @@ impl Default for PoolSettings {
             queue_timeout_seconds: 5,
             tenant_share_percent: 100,
             statement_timeout_seconds: 15,
+            lock_timeout_seconds: 0,
             application_name: "rowhouse".to_owned(),
             search_path: "public".to_owned(),
             pgbouncer: false,
@@ -88,6 +93,7 @@ impl Pool {
         let session_settings = SessionSettings {
             search_path: settings.search_path.clone(),
             statement_timeout_seconds: settings.statement_timeout_seconds,
+            lock_timeout_seconds: settings.lock_timeout_seconds,
             application_name: settings.application_name.clone(),
             force_generic_plan: purpose == Purpose::Tenant,
             pgbouncer: settings.pgbouncer,

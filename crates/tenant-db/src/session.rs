@@ -91,7 +91,7 @@ const PINNED: [(&str, &str); 5] = [
     ("row_security", "on"),
     ("transform_null_equals", "off"),
     ("default_transaction_read_only", "off"),
-    ("lock_timeout", "0"),
+    ("local_preload_libraries", ""),
     ("idle_session_timeout", "0"),
 ];
 
@@ -181,6 +181,8 @@ impl r2d2::ManageConnection for SessionManager {
 pub(crate) struct SessionSettings {
     pub(crate) search_path: String,
     pub(crate) statement_timeout_seconds: u64,
+    /// 0: as long as the statement may take.
+    pub(crate) lock_timeout_seconds: u64,
     pub(crate) application_name: String,
     /// Diesel binds LIMIT, which makes PostgreSQL plan anew each time unless told not to.
     pub(crate) force_generic_plan: bool,
@@ -199,6 +201,7 @@ impl SessionSettings {
                 "idle_in_transaction_session_timeout",
                 format!("{}s", timeout.saturating_mul(2)),
             ),
+            ("lock_timeout", format!("{}s", self.lock_timeout_seconds)),
             ("TimeZone", "UTC".to_owned()),
         ];
         all.extend(PINNED.map(|(name, value)| (name, value.to_owned())));

@@ -6,6 +6,7 @@ use auth::CheckpointKey;
 use chrono::Utc;
 use rowhouse_tests::TestApp;
 use store::{BrokenChain, Next, Signing};
+use tenant_db::diesel::connection::SimpleConnection as _;
 
 use crate::state;
 
@@ -93,4 +94,34 @@ async fn servers_sign_no_chain_that_does_not_hold() {
         }
     }
     sign(&app).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_signed_whatever_a_tenant_locks_and_by_one_server_at_a_time() {
+    let (app, _, _) = TestApp::two_tenants().await;
+    seal(&app).await;
+    // A lock by name is everybody's who knows the name.
+    let mut tenant = app.database().connect_as("rowhouse_app");
+    tenant
+        .batch_execute(
+            "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('rowhouse schedule audit_checkpoint', 0))",
+        )
+        .unwrap();
+    sign(&app).await.unwrap();
+    assert_eq!(
+        state::count(&app, "schedule WHERE name = 'audit_checkpoint'"),
+        1
+    );
+
+    let mut other = app.database().connect_as("rowhouse_auth");
+    other
+        .batch_execute("BEGIN; SELECT FROM schedule WHERE name = 'audit_checkpoint' FOR UPDATE")
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = CheckpointKey::load_or_create(&folder.path().join("key.pem")).unwrap();
+    let signed = app.identity().sign_chains(key, Duration::ZERO, Utc::now());
+    assert!(matches!(
+        signed.await.unwrap(),
+        Signing::Fine(Next::Elsewhere)
+    ));
 }

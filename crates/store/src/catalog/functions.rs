@@ -458,6 +458,7 @@ pub(super) fn functions() -> Vec<Function> {
             "dd88ad1343a6b52664d964483b321a995bdb1b5c39b9e0ddfb4683c0510e9719",
         )
         .callers(&[APP]),
+        Function::definer("directory.forget_tenant()", DIRECTORY, "0").callers(&[OWNER]),
         Function::definer(
             "directory.deny(jsonb)",
             DIRECTORY,

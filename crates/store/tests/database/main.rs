@@ -12,6 +12,7 @@ mod contexts;
 mod doors;
 mod history;
 mod jobs;
+mod locks;
 mod plans;
 mod roles;
 mod sealed;
