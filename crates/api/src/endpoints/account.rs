@@ -120,8 +120,9 @@ pub(crate) async fn update(
     let full_name = v.change("/full_name", body.full_name, |text| FullName::parse(&text));
     let full_name = v.finish(|| full_name)?;
     let caller = caller.principal().into();
-    let condition = if_match.is_present().then_some(condition(if_match));
-    let renamed = services.identity.rename(caller, full_name, condition);
+    let renamed = services
+        .identity
+        .rename(caller, full_name, condition(if_match));
     Versioned::whole(AccountView::from(&renamed.await?))
 }
 
@@ -137,15 +138,19 @@ pub(crate) async fn delete(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let caller = caller.principal().into();
-    let condition = if_match.is_present().then_some(condition(if_match));
-    services.identity.delete_account(caller, condition).await?;
+    let deleted = services
+        .identity
+        .delete_account(caller, condition(if_match));
+    deleted.await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Whether an account is still what the client knows.
-fn condition(if_match: IfMatch) -> impl FnOnce(&SignedIn) -> bool + Send {
-    move |who| {
-        let tag = ETag::of(&AccountView::from(who));
-        tag.is_ok_and(|tag| if_match.check(&tag).is_ok())
-    }
+/// Whether an account is still what the client knows, where it asks for that.
+fn condition(if_match: IfMatch) -> Option<impl FnOnce(&SignedIn) -> bool + Send> {
+    let is_set = if_match.is_present();
+    let holds = move |who: &SignedIn| {
+        let current = AccountView::from(who);
+        if_match.check(|| ETag::of(&current)).is_ok()
+    };
+    is_set.then_some(holds)
 }

@@ -234,7 +234,7 @@ pub(crate) async fn resend(
     let answer = once.run(&services, &caller, move |conn| {
         let before = invitations::lock_waiting(conn, id, now)?;
         let is_back = before.status == InvitationStatus::Expired;
-        if_match.check(&tag(before)?)?;
+        if_match.check(|| tag(before))?;
         let invitation = invitations::renew(conn, id, ends, now)?;
         // The place stays what it is: the database is not asked who may give it.
         grant::within_base(&principal, invitation.role)?;
@@ -269,7 +269,7 @@ pub(crate) async fn delete(
         .run(caller.context(), move |conn| {
             let invitation = invitations::lock_waiting(conn, id, Utc::now())?;
             let place = invitation.membership_id;
-            if_match.check(&tag(invitation)?)?;
+            if_match.check(|| tag(invitation))?;
             grant::member(conn, &principal, place)?;
             Ok::<_, ApiError>(store::memberships::delete(conn, place)?)
         })

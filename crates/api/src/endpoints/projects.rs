@@ -290,9 +290,7 @@ pub(crate) async fn update(
     let project = services
         .tenants
         .run(caller.context(), move |conn| {
-            if if_match.is_present() {
-                if_match.check(&tag(&projects::lock(conn, id, Shown::Standing)?))?;
-            }
+            if_match.check(|| Ok(tag(&projects::lock(conn, id, Shown::Standing)?)))?;
             Ok::<_, ApiError>(projects::update(conn, id, &changes)?)
         })
         .await?;
@@ -319,9 +317,7 @@ pub(crate) async fn delete(
     services
         .tenants
         .run(caller.context(), move |conn| {
-            if if_match.is_present() {
-                if_match.check(&tag(&projects::lock(conn, id, Shown::Standing)?))?;
-            }
+            if_match.check(|| Ok(tag(&projects::lock(conn, id, Shown::Standing)?)))?;
             Ok::<_, ApiError>(projects::delete(conn, id, reach)?)
         })
         .await?;
@@ -343,13 +339,10 @@ pub(crate) async fn restore(
 ) -> Result<Answer<ProjectView>, ApiError> {
     let limits = services.limits;
     once.run(&services, &caller, move |conn| {
-        if if_match.is_present() {
-            match projects::lock(conn, id, Shown::Deleted) {
-                Ok(project) => if_match.check(&tag(&project))?,
-                // Whether it stands, or is not there at all, `restore` says.
-                Err(store::Error::NotFound) => {}
-                Err(error) => return Err(error.into()),
-            }
+        match if_match.check(|| Ok(tag(&projects::lock(conn, id, Shown::Deleted)?))) {
+            // Whether it stands, or is not there at all, `restore` says.
+            Err(ApiError::NotFound) => {}
+            checked => checked?,
         }
         let project = projects::restore(conn, id)?;
         require_room(conn, &limits, Growth::Project)?;

@@ -124,11 +124,11 @@ pub(crate) async fn restore(
     services: Data<Services>,
 ) -> Result<Answer<ResourceView>, ApiError> {
     once.run(&services, &caller, move |conn| {
-        if if_match.is_present() {
+        if_match.check(|| {
             // What is not there is 404, whatever the condition says of the rest.
             resource_versions::find(conn, id, number)?;
-            if_match.check(&tag(&store::resources::lock(conn, id)?))?;
-        }
+            Ok(tag(&store::resources::lock(conn, id)?))
+        })?;
         let resource = resource_versions::restore(conn, id, number)?;
         Ok(Versioned::ok(tag(&resource), resource.into()))
     })

@@ -269,7 +269,7 @@ pub(crate) async fn update(
         .tenants
         .run(caller.context(), move |conn| {
             let current = resources::lock(conn, id)?;
-            if_match.check(&tag(&current))?;
+            if_match.check(|| Ok(tag(&current)))?;
             let changes = patch.onto(&current).map_err(refused_data)?;
             Ok::<_, ApiError>(resources::update(conn, id, &changes)?)
         })
@@ -292,9 +292,7 @@ pub(crate) async fn delete(
     services
         .tenants
         .run(caller.context(), move |conn| {
-            if if_match.is_present() {
-                if_match.check(&tag(&resources::lock(conn, id)?))?;
-            }
+            if_match.check(|| Ok(tag(&resources::lock(conn, id)?)))?;
             Ok::<_, ApiError>(resources::delete(conn, id)?)
         })
         .await?;

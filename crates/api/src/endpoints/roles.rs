@@ -294,7 +294,7 @@ pub(crate) async fn update(
                 return Err(ApiError::BuiltInRole);
             }
             let role = roles::lock(conn, id)?;
-            if_match.check(&tag(&role)?)?;
+            if_match.check(|| tag(&role))?;
             grant::within(&principal, &grant::permissions_of(&role))?;
             let (changes, permissions) = patched.of(&role)?;
             grant::within(&principal, &permissions)?;
@@ -324,7 +324,7 @@ pub(crate) async fn delete(
                 return Err(ApiError::BuiltInRole);
             }
             let role = roles::lock(conn, id)?;
-            if_match.check(&tag(&role)?)?;
+            if_match.check(|| tag(&role))?;
             grant::within(&principal, &grant::permissions_of(&role))?;
             Ok(roles::delete(conn, id)?)
         })

@@ -236,9 +236,7 @@ pub(crate) async fn update(
         .tenants
         .run(caller.context(), move |conn| {
             let current = tenants::lock(conn)?;
-            if if_match.is_present() {
-                if_match.check(&ETag::of(&TenantView::from(current.clone()))?)?;
-            }
+            if_match.check(|| tag(current.clone()))?;
             let changes = patch.onto(&current).map_err(|error| {
                 ApiError::field("/settings", FieldErrorCode::Invalid, error.to_string())
             })?;
@@ -276,4 +274,8 @@ pub(crate) async fn transfer(
         Versioned::whole(tenants::find(conn)?.into())
     })
     .await
+}
+
+pub(super) fn tag(tenant: Tenant) -> Result<ETag, ApiError> {
+    ETag::of(&TenantView::from(tenant))
 }

@@ -7,11 +7,11 @@ use actix_web::{
 use domain::TenantStatus;
 use store::{memberships, tenants};
 
-use super::tenant::TenantView;
+use super::tenant::{TenantView, tag};
 use crate::{
     authenticate::Authorized,
     error::ApiError,
-    etag::{ETag, IfMatch},
+    etag::IfMatch,
     openapi::{DeleteTenantProblems, RestoreTenantProblems},
     require,
     services::Services,
@@ -37,10 +37,7 @@ pub(crate) async fn delete(
         .tenants
         .run(caller.context(), move |conn| {
             memberships::require_recent_sign_in(conn, max_age)?;
-            if if_match.is_present() {
-                let current = TenantView::from(tenants::lock(conn)?);
-                if_match.check(&ETag::of(&current)?)?;
-            }
+            if_match.check(|| tag(tenants::lock(conn)?))?;
             tenants::delete(conn, grace_days)?;
             Ok::<_, ApiError>(tenants::find(conn)?)
         })

@@ -302,9 +302,7 @@ pub(crate) async fn update(
                     Some(name) => Some(grant::role(conn, &principal, name)?),
                     None => None,
                 };
-                if if_match.is_present() {
-                    if_match.check(&tag(memberships::lock(conn, id)?)?)?;
-                }
+                if_match.check(|| tag(memberships::lock(conn, id)?))?;
                 grant::member(conn, &principal, id)?;
                 return Ok(memberships::update(conn, id, &changes.with_role(role))?);
             }
@@ -312,9 +310,7 @@ pub(crate) async fn update(
             if !is_self(&member, &principal) || changes.role.is_some() || changes.status.is_some() {
                 return Err(ApiError::Forbidden);
             }
-            if if_match.is_present() {
-                if_match.check(&tag(memberships::lock_own(conn)?)?)?;
-            }
+            if_match.check(|| tag(memberships::lock_own(conn)?))?;
             match &changes.full_name {
                 Some(name) => Ok(memberships::update_own_name(conn, name)?),
                 None => Ok(member),
@@ -343,14 +339,10 @@ pub(crate) async fn delete(
         .run(caller.context(), move |conn| {
             let member = memberships::find(conn, id)?;
             if is_self(&member, &principal) {
-                if if_match.is_present() {
-                    if_match.check(&tag(memberships::lock_own(conn)?)?)?;
-                }
+                if_match.check(|| tag(memberships::lock_own(conn)?))?;
                 memberships::leave(conn)?;
             } else if principal.permits(Permission::UsersWrite) {
-                if if_match.is_present() {
-                    if_match.check(&tag(memberships::lock(conn, id)?)?)?;
-                }
+                if_match.check(|| tag(memberships::lock(conn, id)?))?;
                 grant::member(conn, &principal, id)?;
                 memberships::delete(conn, id)?;
             } else {
