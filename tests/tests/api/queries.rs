@@ -4,7 +4,8 @@ use reqwest::Method;
 use rowhouse_tests::TestApp;
 use serde_json::{Value, json};
 
-use crate::oddities::{alice_and_project, writes};
+use crate::oddities::alice_and_project;
+use crate::oddities::routes::writes;
 use crate::state;
 
 const ID: &str = "0198c0de-0000-7000-8000-000000000001";
