@@ -4,13 +4,16 @@
 //! `Display` is the problem's `detail`: any client may read it, so it never holds a cause. The
 //! cause is `source()`, which only the log reads.
 
+mod field;
+mod translation;
+
 use actix_cors::CorsError;
 use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
 use chrono::{DateTime, Utc};
 use domain::{AccountId, Feature, PlanResource, TenantId};
-use serde::Serialize;
 use std::error::Error as StdError;
 
+pub use self::field::{FieldError, FieldErrorCode};
 use crate::error_code::ErrorCode;
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -168,59 +171,6 @@ pub enum ApiError {
     CaptchaUnavailable(#[source] Cause),
     #[error("the database is unavailable")]
     DatabaseUnavailable(#[source] Cause),
-}
-
-/// One value that was refused, an element of the problem's `errors`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// RFC 6901: into the body; for a query parameter into the query seen as one flat object.
-    pub pointer: String,
-    /// The query parameter's name; absent for a value of the body.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
-    /// What kind of fault.
-    pub code: FieldErrorCode,
-    /// What is wrong and what would be right, in a sentence's tail: `must not be empty`.
-    pub detail: String,
-}
-
-/// The kind of fault of one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldErrorCode {
-    /// The field or parameter does not exist.
-    UnknownField,
-    /// The field is required.
-    MissingField,
-    /// Another JSON type than the field has.
-    WrongType,
-    /// The same key twice.
-    Duplicate,
-    /// The right type, but a value that breaks a rule.
-    Invalid,
-}
-
-impl FieldErrorCode {
-    /// Every kind.
-    pub const ALL: &'static [Self] = &[
-        Self::UnknownField,
-        Self::MissingField,
-        Self::WrongType,
-        Self::Duplicate,
-        Self::Invalid,
-    ];
-
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownField => "unknown_field",
-            Self::MissingField => "missing_field",
-            Self::WrongType => "wrong_type",
-            Self::Duplicate => "duplicate",
-            Self::Invalid => "invalid",
-        }
-    }
 }
 
 impl ApiError {
@@ -387,100 +337,6 @@ impl ResponseError for ApiError {
     /// request id.
     fn error_response(&self) -> HttpResponse<BoxBody> {
         HttpResponse::new(self.status_code())
-    }
-}
-
-impl From<store::Error> for ApiError {
-    fn from(error: store::Error) -> Self {
-        match error {
-            store::Error::NotFound => Self::NotFound,
-            store::Error::NotAllowed => Self::Forbidden,
-            store::Error::PlanLimit {
-                resource,
-                limit,
-                current,
-            } => Self::PlanLimitExceeded {
-                resource,
-                limit,
-                current,
-                resets_at: None,
-            },
-            store::Error::ApiCallLimit {
-                limit,
-                current,
-                resets_at,
-            } => Self::PlanLimitExceeded {
-                resource: PlanResource::ApiCalls,
-                limit,
-                current,
-                resets_at: Some(resets_at),
-            },
-            store::Error::FeatureDisabled(feature) => Self::FeatureDisabled(feature),
-            store::Error::OtherAddress => Self::OtherAddress,
-            store::Error::NotPending => Self::NotPending,
-            store::Error::NotAccepted => Self::Conflict,
-            store::Error::NotDeleted => Self::NotDeleted,
-            store::Error::LastOwner => Self::LastOwner,
-            store::Error::InvalidRefreshToken | store::Error::InvalidMailToken => {
-                Self::InvalidToken
-            }
-            store::Error::RefreshReused { account, tenant } => {
-                Self::RefreshReused { account, tenant }
-            }
-            store::Error::WrongPassword | store::Error::WrongSecondFactor => {
-                Self::InvalidCredentials
-            }
-            store::Error::MfaRequired => Self::MfaRequired,
-            store::Error::StepUpRequired { max_age_seconds } => {
-                Self::StepUpRequired { max_age_seconds }
-            }
-            store::Error::Conflict => Self::Conflict,
-            store::Error::Outdated => Self::PreconditionFailed,
-            store::Error::EmailTaken => Self::EmailTaken,
-            store::Error::SlugTaken => Self::SlugTaken,
-            store::Error::SignupClosed => Self::SignupClosed,
-            store::Error::RoleNameTaken => Self::RoleNameTaken,
-            store::Error::RoleInUse => Self::RoleInUse,
-            store::Error::Database(error) => error.into(),
-            error => Self::internal(error),
-        }
-    }
-}
-
-impl From<tenant_db::Error> for ApiError {
-    fn from(error: tenant_db::Error) -> Self {
-        use tenant_db::Error;
-        match error {
-            Error::TenantSuspended => Self::TenantSuspended,
-            Error::TenantDeleting => Self::TenantDeleting,
-            Error::SessionRevoked => Self::SessionRevoked,
-            Error::Stale => Self::TokenStale,
-            Error::NotAMember => Self::NotAMember,
-            Error::RoleMayNotWrite => Self::Forbidden,
-            Error::KeyRefused => Self::InvalidToken,
-            // Nothing was done, and the same request will find its way.
-            Error::Busy | Error::Deadlock(_) => Self::Busy {
-                retry_after_seconds: RETRY_AFTER_SECONDS,
-            },
-            Error::Unavailable(_)
-            | Error::OutcomeUnknown(_)
-            | Error::Timeout(_)
-            | Error::Tainted => Self::DatabaseUnavailable(error.into()),
-            error => Self::internal(error),
-        }
-    }
-}
-
-impl From<auth::HashingError> for ApiError {
-    fn from(error: auth::HashingError) -> Self {
-        match error {
-            auth::HashingError::Busy {
-                retry_after_seconds,
-            } => Self::Busy {
-                retry_after_seconds,
-            },
-            auth::HashingError::Bcrypt(_) | auth::HashingError::NoAnswer => Self::internal(error),
-        }
     }
 }
 
