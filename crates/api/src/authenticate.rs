@@ -4,7 +4,6 @@
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header::AUTHORIZATION,
-    web::Data,
 };
 use auth::{KeySecret, PermissionSet, Principal, TenantClaim, UserPrincipal};
 use chrono::Utc;
@@ -110,7 +109,7 @@ impl Known {
         if let Some(Self(caller)) = request.extensions().get() {
             return Ok(Arc::clone(caller));
         }
-        let state = state(request)?;
+        let state = AppState::of(request)?;
         let caller = Caller::of(request, state)?;
         let base_domain = state.settings.base_domain.as_deref();
         tenant_selection::check(request, base_domain, caller.principal.tenant())?;
@@ -172,7 +171,7 @@ impl Caller {
 
 impl Bearer {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let caller = Caller::of(request, state(request)?)?;
+        let caller = Caller::of(request, AppState::of(request)?)?;
         Ok(Self {
             user: caller.user()?.clone(),
             address: caller.address,
@@ -246,12 +245,6 @@ impl<P: Require> Authorized<P> {
             permission: PhantomData,
         })
     }
-}
-
-fn state(request: &HttpRequest) -> Result<&Data<AppState>, ApiError> {
-    request
-        .app_data::<Data<AppState>>()
-        .ok_or_else(|| ApiError::internal("the app has no AppState"))
 }
 
 impl FromRequest for Bearer {

@@ -7,7 +7,6 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
-    web::Data,
 };
 
 use crate::{
@@ -29,9 +28,7 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
 }
 
 fn check(request: &HttpRequest) -> Result<(), ApiError> {
-    let state = request
-        .app_data::<Data<AppState>>()
-        .ok_or_else(|| ApiError::internal("the app has no AppState"))?;
+    let state = AppState::of(request)?;
     head_limits::check(request)?;
     let path = request.path();
     if path == "/health" || path.starts_with("/health/") {

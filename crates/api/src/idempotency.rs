@@ -12,7 +12,7 @@ use actix_web::{
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::{StatusCode, header},
     middleware::Next,
-    web::{Bytes, Data},
+    web::Bytes,
 };
 use auth::Fingerprints;
 use domain::{IdempotencyKey, IdempotencyKeyError};
@@ -104,9 +104,7 @@ impl Once {
         let Some(key) = key_of(request)? else {
             return Ok(Self(None));
         };
-        let services = request
-            .app_data::<Data<Services>>()
-            .ok_or_else(|| ApiError::internal("the app has no Services"))?;
+        let services = Services::of(request)?;
         let body = body.map(canonical);
         // The condition belongs to the request: with another one it is another request.
         let conditions = request.headers().get_all(header::IF_MATCH);

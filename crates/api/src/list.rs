@@ -2,7 +2,6 @@
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, Responder, body::BoxBody, dev::Payload, http::header,
-    web::Data,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::future::{Ready, ready};
@@ -189,9 +188,7 @@ impl<F: DeserializeOwned + 'static, const DEFAULT: u16, const MAX: u16> FromRequ
 fn list_query<F: DeserializeOwned, const DEFAULT: u16, const MAX: u16>(
     request: &HttpRequest,
 ) -> Result<ListQuery<F, DEFAULT, MAX>, ApiError> {
-    let state = request
-        .app_data::<Data<AppState>>()
-        .ok_or_else(|| ApiError::internal("the app has no AppState"))?;
+    let state = AppState::of(request)?;
     let mut query = pairs_of(request)?;
     let limit = take(&mut query, "limit").map_or(Ok(DEFAULT), |text| parse_limit(&text, MAX))?;
     let cursor = take(&mut query, "cursor");

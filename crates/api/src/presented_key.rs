@@ -6,7 +6,6 @@ use actix_web::{
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
-    web::Data,
 };
 use auth::{KeyPrincipal, KeySecret};
 use chrono::Utc;
@@ -50,9 +49,7 @@ async fn find(request: &HttpRequest) -> Result<Option<PresentedKey>, ApiError> {
     if !is_ours || !KeySecret::is_meant(token) {
         return Ok(None);
     }
-    let services = request
-        .app_data::<Data<Services>>()
-        .ok_or_else(|| ApiError::internal("the app has no Services"))?;
+    let services = Services::of(request)?;
     // For what is malformed nobody's key is looked up: a refusal shall not tell by its time why.
     let presented = KeySecret::parse(token).unwrap_or_else(|_| KeySecret::generate());
     let found = services.identity.find_key(&presented, Utc::now()).await?;

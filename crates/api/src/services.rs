@@ -1,5 +1,6 @@
 //! What the handlers work with: the databases and the password threads. Made once by the binary.
 
+use actix_web::{HttpRequest, web::Data};
 use auth::{
     AccessTokens, CustomRoleClaim, FingerprintKey, PasswordThreads, PermissionSet, RefreshKey,
     RefreshToken, TenantClaim, TotpKeys, UserPrincipal,
@@ -66,6 +67,16 @@ impl std::fmt::Debug for Services {
 }
 
 impl Services {
+    /// For what is no handler.
+    ///
+    /// # Errors
+    /// 500 where the app was made without them.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
+        request
+            .app_data()
+            .ok_or_else(|| ApiError::internal("the app has no Services"))
+    }
+
     /// A fresh refresh token, and the session that it belongs to.
     pub(crate) fn new_session(
         &self,

@@ -1,9 +1,11 @@
 //! What all requests share.
 
+use actix_web::{HttpRequest, web::Data};
 use auth::AccessTokens;
 
 use crate::{
-    cors::CorsSettings, cursor::CursorKey, rate_limits::RateLimits, settings::ServerSettings,
+    cors::CorsSettings, cursor::CursorKey, error::ApiError, rate_limits::RateLimits,
+    settings::ServerSettings,
 };
 
 /// Made once by the binary, shared by every worker. Handlers take `Data<AppState>`.
@@ -18,6 +20,18 @@ pub struct AppState {
     pub settings: ServerSettings,
     /// How many requests of whom are served.
     pub rate_limits: RateLimits,
+}
+
+impl AppState {
+    /// For what is no handler.
+    ///
+    /// # Errors
+    /// 500 where the app was made without it.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
+        request
+            .app_data()
+            .ok_or_else(|| ApiError::internal("the app has no AppState"))
+    }
 }
 
 impl std::fmt::Debug for AppState {

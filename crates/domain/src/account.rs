@@ -23,11 +23,3 @@ pub struct Account {
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
-
-impl Account {
-    /// Made by a tenant's admin: bound to that tenant, cannot create or switch tenants.
-    #[must_use]
-    pub const fn is_managed(&self) -> bool {
-        self.home_tenant_id.is_some()
-    }
-}

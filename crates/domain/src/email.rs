@@ -109,7 +109,7 @@ impl Email {
 
     /// What stands before the last `@`.
     #[must_use]
-    pub fn local_part(&self) -> &str {
+    pub(crate) fn local_part(&self) -> &str {
         self.0.rsplit_once('@').map_or(&self.0, |(local, _)| local)
     }
 

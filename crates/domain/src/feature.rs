@@ -22,7 +22,7 @@ words! {
 impl Feature {
     /// Whether tenants of this tier have it.
     #[must_use]
-    pub const fn is_in(self, tier: SubscriptionTier) -> bool {
+    pub(crate) const fn is_in(self, tier: SubscriptionTier) -> bool {
         match self {
             Self::ApiKeys | Self::CustomRoles => true,
             Self::PoweredByBadge => matches!(tier, SubscriptionTier::Free),

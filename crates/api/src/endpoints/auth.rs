@@ -318,11 +318,11 @@ fn standing(
 }
 
 /// What the client calls itself, for the list of sessions.
-fn device(request: &HttpRequest) -> Option<String> {
+pub(super) fn device(request: &HttpRequest) -> Option<String> {
     let agent = request.headers().get(header::USER_AGENT)?;
     agent.to_str().ok().map(ToOwned::to_owned)
 }
 
-fn address(request: &HttpRequest, state: &AppState) -> IpAddr {
+pub(super) fn address(request: &HttpRequest, state: &AppState) -> IpAddr {
     client_address(request, &state.settings.trusted_proxies)
 }

@@ -1,20 +1,17 @@
 //! `/invitations/accept`: how somebody takes the place that waits for them.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use auth::{MailPurpose, MailToken, Password};
 use domain::FullName;
 use serde::Deserialize;
-use store::Guest;
+use std::net::IpAddr;
+use store::{Attempt, Guest, Invited};
 use utoipa::ToSchema;
 
+use super::auth::{address, device};
 use super::token::{self, TokenView};
 use crate::{
     authenticate::Bearer,
-    client_address::client_address,
     error::{ApiError, FieldErrorCode},
     extract::Body,
     openapi::AcceptInvitationProblems,
@@ -65,53 +62,16 @@ pub(crate) async fn accept(
         .filter(|token| token.purpose() == MailPurpose::Invitation)
         .ok_or(ApiError::InvalidToken)?;
     let (tenant, hash) = (token.tenant().ok_or(ApiError::InvalidToken)?, token.hash());
-    let address = client_address(&request, &state.settings.trusted_proxies);
-    let mut attempt = None;
-    let guest = match caller {
-        Ok(caller) => Guest::SignedIn(caller.principal().into()),
+    let from = address(&request, &state);
+    let (guest, attempt) = match caller {
+        Ok(caller) => (Guest::SignedIn(caller.principal().into()), None),
         Err(ApiError::MissingToken) => {
             let invited = services.identity.find_invitation(tenant, hash).await?;
-            let (email, limit) = (&invited.email, services.login_limit);
-            let known = services
-                .admitted_if_known(|| {
-                    services
-                        .identity
-                        .find_personal(email.clone(), address, limit)
-                })
-                .await?;
-            match known {
-                Some((slot, candidate)) => {
-                    let Some(password) = body.password else {
-                        return Err(services.settle(slot, password_is_missing()).await?);
-                    };
-                    let password = Password::presented(password);
-                    let verified = services
-                        .verify(
-                            slot,
-                            password,
-                            Some(candidate.hash),
-                            body.totp.map(Into::into),
-                        )
-                        .await?
-                        .ok_or(ApiError::InvalidCredentials)?;
-                    attempt = Some(verified.attempt.clone());
-                    Guest::Known(candidate.account.id, verified)
-                }
-                None => {
-                    let (password, full_name) = newcomer(&body)?;
-                    Guest::New {
-                        email: invited.email,
-                        full_name: full_name.unwrap_or(invited.full_name),
-                        password_hash: services.passwords.hash(password).await?,
-                    }
-                }
-            }
+            without_token(&services, invited, from, body).await?
         }
         Err(refusal) => return Err(refusal),
     };
-    let agent = request.headers().get(header::USER_AGENT);
-    let device = agent.and_then(|agent| agent.to_str().ok().map(ToOwned::to_owned));
-    let (refresh, session) = services.new_session(device, address);
+    let (refresh, session) = services.new_session(device(&request), from);
     let accepted = services
         .identity
         .accept_invitation(tenant, hash, guest, session, services.limits)
@@ -121,6 +81,39 @@ pub(crate) async fn accept(
         None => accepted?,
     };
     token::answer(StatusCode::OK, &state, &who, &refresh)
+}
+
+/// Whoever has an account with the invitation's address, and proves it by the password; or somebody
+/// new. With the slot that the comparison of a password has taken.
+async fn without_token(
+    services: &Services,
+    invited: Invited,
+    from: IpAddr,
+    body: AcceptInvitation,
+) -> Result<(Guest, Option<Attempt>), ApiError> {
+    let (email, limit) = (&invited.email, services.login_limit);
+    let known = services
+        .admitted_if_known(|| services.identity.find_personal(email.clone(), from, limit))
+        .await?;
+    let Some((slot, candidate)) = known else {
+        let (password, full_name) = newcomer(&body)?;
+        let newcomer = Guest::New {
+            email: invited.email,
+            full_name: full_name.unwrap_or(invited.full_name),
+            password_hash: services.passwords.hash(password).await?,
+        };
+        return Ok((newcomer, None));
+    };
+    let Some(password) = body.password else {
+        return Err(services.settle(slot, password_is_missing()).await?);
+    };
+    let (password, totp) = (Password::presented(password), body.totp.map(Into::into));
+    let verified = services
+        .verify(slot, password, Some(candidate.hash), totp)
+        .await?
+        .ok_or(ApiError::InvalidCredentials)?;
+    let attempt = verified.attempt.clone();
+    Ok((Guest::Known(candidate.account.id, verified), Some(attempt)))
 }
 
 /// What somebody who has no account yet must say.

@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header,
     rt::time::timeout,
-    web::{Bytes, Data},
+    web::Bytes,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::{
@@ -118,9 +118,7 @@ async fn read(
     if !has_media_type(&request, accepted) || is_encoded(&request) {
         return Err(ApiError::UnsupportedMediaType { expected });
     }
-    let state = request
-        .app_data::<Data<AppState>>()
-        .ok_or_else(|| ApiError::internal("the app has no AppState"))?;
+    let state = AppState::of(&request)?;
     let limit = request
         .app_data::<BodyLimit>()
         .map_or(state.settings.max_body_bytes, |limit| limit.0);
