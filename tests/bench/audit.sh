@@ -7,24 +7,7 @@
 # Prints the table of docs/audit.md.
 set -euo pipefail
 migrate=$(realpath "$1") rounds=${2:-9} transactions=${3:-4000}
-bin=${ROWHOUSE_PG_BINDIR:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)}
-home=$(mktemp -d)
-chmod 755 "$home"
-mkdir "$home/cluster"
-as_postgres=()
-if [ "$(id -u)" = 0 ]; then
-    chown postgres "$home/cluster"
-    as_postgres=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-fi
-cd /
-"${as_postgres[@]}" "$bin/initdb" -D "$home/cluster/data" -U postgres --auth=trust --no-locale --encoding=UTF8 >/dev/null
-"${as_postgres[@]}" "$bin/pg_ctl" -D "$home/cluster/data" -w -l "$home/cluster/log" \
-    -o "-k $home/cluster -c listen_addresses='' -c fsync=${FSYNC:-off} -c autovacuum=off" start >/dev/null
-trap '"${as_postgres[@]}" "$bin/pg_ctl" -D "$home/cluster/data" -m immediate stop >/dev/null; rm -rf "$home"' EXIT
-export PGHOST=$home/cluster PGUSER=postgres PGDATABASE=rowhouse
-"$bin/createdb" rowhouse
-cd "$home"
-ROWHOUSE_HOME=$home/rowhouse DATABASE_URL="postgresql://postgres@/rowhouse?host=$PGHOST" "$migrate" up >/dev/null
+. "$(dirname "$(realpath "$0")")/cluster.sh" -c fsync="${FSYNC:-off}"
 
 tenant=018f0000-0000-7000-8000-00000000000a
 row=018f0000-0000-7000-8000-0000000000f1
@@ -45,19 +28,11 @@ UPDATE projects SET name = 'Atlas ' || random(), version = version + 1, updated_
     WHERE tenant_id = '$tenant' AND id = '$row';
 COMMIT;
 SQL
-# One client's connection says at its end how much CPU time it took, in hundredths of a second.
 round() { # label
     "$bin/psql" -qc "VACUUM projects"
-    local before after rate
-    before=$(cpu)
-    rate=$("$bin/pgbench" -n -M prepared -c 1 -t "$transactions" -f change.sql 2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p')
-    # It counts once the backend is gone.
-    until after=$(cpu) && [ "$after" != "$before" ]; do :; done
-    echo "$1 $(awk -v b="$before" -v a="$after" -v n="$transactions" 'BEGIN {print (a - b) * 10000 / n}') $rate" >>figures
-}
-# Of all backends that have ended: their parent has the sum.
-cpu() {
-    awk '{sub(/.*\) /, ""); print $14 + $15}' "/proc/$(head -1 "$home/cluster/data/postmaster.pid")/stat"
+    local figures
+    figures=$(run -M prepared -t "$transactions" -f change.sql)
+    echo "$1 $figures" >>figures
 }
 for _ in $(seq "$rounds"); do
     "$bin/psql" -qc "ALTER TABLE projects DISABLE TRIGGER tenancy_audit"
@@ -68,10 +43,7 @@ done
 echo "| the change | CPU of the backend, us | range | per second | range |"
 echo "|---|---|---|---|---|"
 for label in without with; do
-    told=""
-    for column in 2 3; do
-        told+=$(awk -v l="$label" -v c="$column" '$1 == l {print $c}' figures | sort -n |
-            awk '{v[NR] = $1} END {printf " %.0f | %.0f-%.0f |", v[int((NR + 1) / 2)], v[1], v[NR]}')
-    done
-    echo "| $label its event |$told"
+    cpu=$(awk -v l="$label" -v n="$transactions" '$1 == l { print $2 / n }' figures | median 0)
+    rate=$(awk -v l="$label" '$1 == l { print $3 }' figures | median 0)
+    echo "| $label its event | $cpu | $rate |"
 done

@@ -3,23 +3,14 @@
 # each: on an empty home folder (initdb, migrations, demo tenants) and on one that is there.
 # Usage: tests/bench/figures.sh [path to rowhouse-server]
 set -euo pipefail
-server=${1:-target/release/rowhouse-server}
-folder=$(mktemp -d /tmp/rowhouse-figures-XXXXXX)
-chmod 711 "$folder"
-trap 'rm -rf "$folder"' EXIT
-port=18123
+. "$(dirname "$(realpath "$0")")/server.sh"
 
 once() { # home -> "milliseconds kilobytes"
-  local begun=$EPOCHREALTIME pid
-  ROWHOUSE_HOME=$1 PORT=$port RUST_LOG=error "$server" >/dev/null &
-  pid=$!
-  until curl -fs -o /dev/null "http://127.0.0.1:$port/health/ready"; do
-    kill -0 $pid || exit 1
-  done
-  local ended=$EPOCHREALTIME
+  local begun=$EPOCHREALTIME ended
+  start ROWHOUSE_HOME="$1"
+  ended=$EPOCHREALTIME
   echo "$(((${ended/./} - ${begun/./}) / 1000)) $(awk '/VmRSS/ {print $2}' /proc/$pid/status)"
-  kill $pid
-  wait $pid
+  stop
 }
 
 summary() { # name, then lines on standard input

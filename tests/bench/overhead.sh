@@ -7,24 +7,7 @@
 # a minute or two. Prints the tables of docs/overhead.md.
 set -euo pipefail
 migrate=$(realpath "$1") rounds=${2:-9} transactions=${3:-8000}
-bin=${ROWHOUSE_PG_BINDIR:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)}
-home=$(mktemp -d)
-chmod 755 "$home"
-mkdir "$home/cluster"
-as_postgres=()
-if [ "$(id -u)" = 0 ]; then
-    chown postgres "$home/cluster"
-    as_postgres=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-fi
-cd /
-"${as_postgres[@]}" "$bin/initdb" -D "$home/cluster/data" -U postgres --auth=trust --no-locale --encoding=UTF8 >/dev/null
-"${as_postgres[@]}" "$bin/pg_ctl" -D "$home/cluster/data" -w -l "$home/cluster/log" \
-    -o "-k $home/cluster -c listen_addresses='' -c fsync=off -c autovacuum=off" start >/dev/null
-trap '"${as_postgres[@]}" "$bin/pg_ctl" -D "$home/cluster/data" -m immediate stop >/dev/null; rm -rf "$home"' EXIT
-export PGHOST=$home/cluster PGUSER=postgres PGDATABASE=rowhouse
-"$bin/createdb" rowhouse
-cd "$home"
-ROWHOUSE_HOME=$home/rowhouse DATABASE_URL="postgresql://postgres@/rowhouse?host=$PGHOST" "$migrate" up >/dev/null
+. "$(dirname "$(realpath "$0")")/cluster.sh" -c fsync=off
 
 # Two thousand tenants with twenty projects each, and a second table with the same rows under a policy
 # that reads a plain setting.
@@ -106,39 +89,21 @@ for database in rowhouse allowing; do
         -c 'GRANT SELECT ON bare TO rowhouse_app' -c 'VACUUM ANALYZE bare'
 done
 
-# What the postmaster's children used, once they have ended: a run has one, its backend.
-postmaster=$(head -1 "$home/cluster/data/postmaster.pid")
-ticks() { awk '{ sub(/.*\) /, ""); print $14 + $15 }' "/proc/$postmaster/stat"; }
-children() { cat "/proc/$postmaster/task/$postmaster/children"; }
-per_second=$(getconf CLK_TCK)
-for round in $(seq "$rounds"); do
+for _ in $(seq "$rounds"); do
     for case in "${cases[@]}"; do
         database=rowhouse
         if [ "$case" = mac ]; then database=allowing; fi
         script "$case" >"$home/script"
-        before=$(ticks) children=$(children)
-        rate=$(PGUSER=rowhouse_app timeout 20 "$bin/pgbench" -n -c 1 -t "$transactions" -f "$home/script" "$database" \
-            2>"$home/errors" | awk '/^tps/ { print $3 } /failed transactions: [1-9]/ { exit 1 }')
-        # A backend ends a moment after its client.
-        for _ in $(seq 500); do
-            if [ "$(children)" = "$children" ]; then break; fi
-            sleep 0.01
-        done
-        after=$(ticks)
-        if [ -z "$rate" ]; then
-            cat "$home/errors" >&2
-            exit 2
-        fi
-        echo "$case $(((after - before) * 1000000 / per_second)) $rate" >>"$home/results"
+        figures=$(PGUSER=rowhouse_app run -t "$transactions" -f "$home/script" "$database")
+        echo "$case $figures" >>"$home/results"
     done
 done
 
-median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.1f | %.1f-%.1f\n", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
 echo "| transaction | CPU of the backend, us | range | per second | range |"
 echo "|---|---|---|---|---|"
 for case in "${cases[@]}"; do
-    cpu=$(awk -v c="$case" -v n="$transactions" '$1 == c { print $2 / n }' "$home/results" | median)
-    rate=$(awk -v c="$case" '$1 == c { print $3 }' "$home/results" | median)
+    cpu=$(awk -v c="$case" -v n="$transactions" '$1 == c { print $2 / n }' "$home/results" | median 1)
+    rate=$(awk -v c="$case" '$1 == c { print $3 }' "$home/results" | median 1)
     echo "| ${told[$case]} | $cpu | $rate |"
 done
 
@@ -167,7 +132,7 @@ BEGIN
 END \$\$;
 SELECT pg_temp.piece();
 SQL
-    done | median | sed "s/^/| $1 | /; s/\$/ |/"
+    done | median 1 | sed "s/^/| $1 | /; s/\$/ |/"
 }
 piece 'the seal taken apart' "part := string_to_array(seal, '|');"
 piece 'its key looked up' 'SELECT * INTO key FROM tenancy.seal_key WHERE kid = part[2];'

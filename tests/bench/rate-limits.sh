@@ -4,31 +4,14 @@
 # then how long the neighbour waits. Needs wrk, curl and redis-server. Figures: docs/rate-limits.md.
 # Usage: tests/bench/rate-limits.sh [path to rowhouse-server]
 set -euo pipefail
-server=${1:-target/release/rowhouse-server}
+. "$(dirname "$(realpath "$0")")/server.sh"
 for program in wrk curl redis-server "$server"; do
   command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 2; }
 done
-folder=$(mktemp -d /tmp/rowhouse-limits-XXXXXX)
-chmod 711 "$folder"
-pid=
 redis-server --port 0 --unixsocket "$folder/redis.sock" --save '' --dir "$folder" >/dev/null &
 redis=$!
-stop() {
-  if [ -n "$pid" ]; then
-    kill "$pid"
-    wait "$pid" || true
-    pid=
-  fi
-}
 trap 'stop; kill "$redis"; wait "$redis" || true; rm -rf "$folder"' EXIT
-port=18124 url=http://127.0.0.1:18124
 path=/api/v1/projects
-
-start() { # settings, as NAME=value
-  env ROWHOUSE_HOME="$folder/home" PORT=$port RUST_LOG=error "$@" "$server" >/dev/null &
-  pid=$!
-  until curl -fs -o /dev/null "$url/health/ready"; do kill -0 $pid || exit 1; done
-}
 
 token() { # login of a demo company
   curl -fsS "$url/api/v1/auth/login" -H 'content-type: application/json' \
@@ -49,7 +32,7 @@ tiers() { # per minute, burst
 cost() { # name, settings
   local name=$1 before requests
   shift
-  start "$@"
+  start ROWHOUSE_HOME="$folder/home" "$@"
   local bearer
   bearer=$(token aliki-farms)
   wrk -t1 -c8 -d2 -H "authorization: Bearer $bearer" "$url$path" >/dev/null
@@ -64,7 +47,7 @@ cost() { # name, settings
 neighbour() { # name, connections of the loud company, settings
   local name=$1 loud=$2 quiet hammer= bearer
   shift 2
-  start "$@"
+  start ROWHOUSE_HOME="$folder/home" "$@"
   quiet=$(token aliki-farms) bearer=$(token dunder-mifflin)
   if [ "$loud" != 0 ]; then
     wrk -t1 -c"$loud" -d15 -H "authorization: Bearer $bearer" "$url$path" >/dev/null &
