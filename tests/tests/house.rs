@@ -159,6 +159,7 @@ fn sign_in_queries_are_fixed_statements() {
         "account_mails.rs",
         "account_tokens.rs",
         "directory.rs",
+        "directory/tenant.rs",
         "schedule.rs",
         "sessions.rs",
         "refresh_tokens.rs",
