@@ -96,7 +96,6 @@ fn populate(
 ) -> Result<(), Error> {
     let owner = MembershipId::generate().uuid();
     for role in ROLES {
-        let account = AccountId::generate().uuid();
         let membership = if role == "owner" {
             owner
         } else {
@@ -104,20 +103,7 @@ fn populate(
         };
         let email = format!("{role}@{}.example", tenant.slug);
         let full_name = format!("{} of {}", capitalised(role), tenant.name);
-        diesel::insert_into(accounts::table)
-            .values((
-                accounts::id.eq(account),
-                accounts::email.eq(&email),
-                accounts::full_name.eq(&full_name),
-                accounts::email_verified.eq(true),
-            ))
-            .execute(conn)?;
-        diesel::insert_into(credentials::table)
-            .values((
-                credentials::account_id.eq(account),
-                credentials::password_hash.eq(hash.as_str()),
-            ))
-            .execute(conn)?;
+        let account = account(conn, &email, &full_name, hash)?;
         diesel::insert_into(memberships::table)
             .values((
                 memberships::tenant_id.eq(tenant.id),
@@ -140,6 +126,40 @@ fn populate(
             .execute(conn)?;
     }
     Ok(())
+}
+
+/// The account with this address: a tenant that is erased leaves its members theirs.
+fn account(
+    conn: &mut PgConnection,
+    email: &str,
+    full_name: &str,
+    hash: &PasswordHash,
+) -> Result<Uuid, Error> {
+    let known: Option<Uuid> = accounts::table
+        .filter(accounts::email.eq(email))
+        .filter(accounts::home_tenant_id.is_null())
+        .select(accounts::id)
+        .first(conn)
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let id = AccountId::generate().uuid();
+    diesel::insert_into(accounts::table)
+        .values((
+            accounts::id.eq(id),
+            accounts::email.eq(email),
+            accounts::full_name.eq(full_name),
+            accounts::email_verified.eq(true),
+        ))
+        .execute(conn)?;
+    diesel::insert_into(credentials::table)
+        .values((
+            credentials::account_id.eq(id),
+            credentials::password_hash.eq(hash.as_str()),
+        ))
+        .execute(conn)?;
+    Ok(id)
 }
 
 fn capitalised(word: &str) -> String {

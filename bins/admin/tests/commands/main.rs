@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod demo;
 mod tenant;
 
 use std::process::{Command, Output};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::TestApp;
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The command with nothing in its environment but its database.
 fn admin(app: &TestApp, arguments: &[&str]) -> Output {
@@ -173,39 +174,6 @@ fn without_a_database_there_is_one_clear_line() {
     let errors = text(&output.stderr);
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.contains("set DATABASE_URL"), "{errors}");
-}
-
-#[tokio::test]
-async fn the_demo_is_seeded_by_the_database_s_owner_and_never_in_production() {
-    let app = TestApp::start().await;
-    let home = tempfile::tempdir().unwrap();
-    let seed = |environment: &str| {
-        Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
-            .env_clear()
-            .env("ROWHOUSE_ENV", environment)
-            .env("ROWHOUSE_HOME", home.path())
-            .env("ROWHOUSE__AUTH__BCRYPT_COST", "4")
-            .env(
-                "DATABASE_URL",
-                app.database().url("postgres").expose_secret(),
-            )
-            .current_dir(home.path())
-            .args(["demo", "seed"])
-            .output()
-            .unwrap()
-    };
-    let refused = seed("production");
-    assert_eq!(refused.status.code(), Some(1));
-    for added in ["3 of 3", "0 of 3"] {
-        let seeded = seed("development");
-        assert!(text(&seeded.stdout).starts_with(added), "{seeded:?}");
-    }
-    let login = json!({
-        "email": "owner@dunder-mifflin.example", "password": "demo-rowhouse-2026", "tenant_slug": "dunder-mifflin",
-    });
-    let owner = app.stranger().login(login).await;
-    let projects = owner.get("/api/v1/projects").await.expect(200).json();
-    assert_eq!(projects["data"].as_array().unwrap().len(), 3);
 }
 
 /// As it is set on an operator's machine: with the key, and the right to read rows for an export.
