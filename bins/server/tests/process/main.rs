@@ -13,6 +13,7 @@ mod http;
 mod keys;
 mod limits;
 mod metrics;
+mod pgbouncer;
 mod plans;
 mod redis_gone;
 mod refusals;

@@ -1,8 +1,6 @@
 //! Plans over several servers: what one of them is told the others hear, and what one has leased is
 //! not lost when it stops.
 
-use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use reqwest::Method;
 
 use crate::http::Client;
@@ -18,15 +16,7 @@ fn serve(site: &mut Site, calls: &str) -> Server {
 
 /// All calls of all tenants.
 fn calls(site: &Site) -> i64 {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        calls: i64,
-    }
-    diesel::sql_query("SELECT coalesce(sum(calls), 0)::bigint AS calls FROM api_usage")
-        .get_result::<Row>(&mut site.database.superuser())
-        .unwrap()
-        .calls
+    site.number("SELECT coalesce(sum(calls), 0) FROM api_usage")
 }
 
 async fn owner(server: &Server) -> Client {

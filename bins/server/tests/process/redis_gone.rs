@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::http::Client;
 use crate::metrics::free_address;
-use crate::servers::Server;
+use crate::servers::{Server, until};
 use crate::site::{Site, owner_of};
 use crate::tap::Tap;
 
@@ -138,7 +138,7 @@ impl Served {
     async fn until(&self, status: &str) {
         let expected = json!({ "status": status,
             "checks": { "database": "ok", "migrations": "ok", "redis": status } });
-        eventually(&format!("{} is {status}", self.mode), async || {
+        until(&format!("{} is {status}", self.mode), async || {
             self.server.client().get("/health/ready").await == expected
         })
         .await;
@@ -190,14 +190,6 @@ async fn sum(mut workers: JoinSet<Counts>) -> Counts {
         counts += one.unwrap();
     }
     counts
-}
-
-async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !holds().await {
-        assert!(std::time::Instant::now() < deadline, "{what}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }
 
 /// A Redis that goes and comes once, under the eyes of one server of each mode.
@@ -269,7 +261,7 @@ async fn a_redis_that_is_flushed_under_traffic_fails_no_request() {
     let flushes = async {
         for flush in 0..FLUSHES {
             let asked = || served.tap.asked() >= 80 * usize::try_from(flush).unwrap() + 40;
-            eventually("it is asked", async || asked()).await;
+            until("it is asked", async || asked()).await;
             for what in ["FLUSHALL", "SCRIPT FLUSH"] {
                 assert_eq!(redis.ask(what), "+OK");
             }
@@ -307,7 +299,7 @@ async fn a_redis_that_comes_and_goes_under_traffic_fails_nobody_but_where_that_i
     let traffic: Vec<JoinSet<Counts>> = traffic.collect();
     for served in &all {
         let asked = || served.tap.asked() >= usize::try_from(BURST).unwrap() + 6;
-        eventually("it asks Redis", async || asked()).await;
+        until("it asks Redis", async || asked()).await;
     }
     for is_killed in [true, false, true] {
         if is_killed {

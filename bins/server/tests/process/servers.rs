@@ -250,3 +250,12 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         thread::park_timeout(Duration::from_millis(20));
     }
 }
+
+/// As [`eventually`], of what has to be awaited.
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within two minutes: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

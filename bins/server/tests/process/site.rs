@@ -3,8 +3,10 @@
 use std::process::Command;
 
 use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use reqwest::Method;
-use rowhouse_tests::Database;
+use rowhouse_tests::{Database, Mail};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
@@ -44,6 +46,26 @@ impl Site {
             .envs(settings.iter().copied());
         self.homes.push(home);
         Server::start(&mut server)
+    }
+
+    /// The mails that the servers have written, as they stand in their files.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        let outboxes = self.homes.iter().map(|home| home.path().join("outbox"));
+        let mails = outboxes.flat_map(|outbox| Mail::all_in(&outbox));
+        mails.map(|mail| mail.source).collect()
+    }
+
+    /// One number that the database knows.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = BigInt)]
+            number: i64,
+        }
+        diesel::sql_query(format!("SELECT ({sql})::bigint AS number"))
+            .get_result::<Row>(&mut self.database.superuser())
+            .unwrap()
+            .number
     }
 
     pub(crate) fn change(&self, sql: &str) {
