@@ -41,6 +41,8 @@ pub struct Setup {
     pub captcha: auth::CaptchaSettings,
     /// As `plans`; by default no tier has limits.
     pub plans: Option<PlansSettings>,
+    /// As `tenants.max_per_account`; by default an account owns as many as it likes.
+    pub max_tenants_per_account: u32,
     /// As `database`, in part; by default four connections.
     pub pool: Option<PoolSettings>,
     /// Whether a worker runs beside the server, quick to try again; and how mails leave.
@@ -157,6 +159,7 @@ impl TestApp {
         let auth_url = database.url("rowhouse_auth");
         let plans = TenantPlans::start(identity.clone(), Some(&auth_url), &pool).unwrap();
         let limits = setup.plans.map(PlanLimits::from).unwrap_or_default();
+        let limits = limits.with_tenants_of_account(setup.max_tenants_per_account);
         let trail = TrailDb::connect(&url("rowhouse_auth"), &pool).unwrap();
         let views = Views::default();
         let worker = setup.worker.as_ref().map(|work| {

@@ -200,6 +200,46 @@ fn sign_in_queries_are_fixed_statements() {
     }
 }
 
+/// How the store makes what plans limit.
+const MAKERS: [&str; 9] = [
+    "insert_into(projects::table)",
+    "projects::is_deleted.eq(false),",
+    "insert_into(roles::table)",
+    "insert_into(api_keys::table)",
+    "select(create_managed_account(",
+    "select(invite(",
+    "invitations::expires_at.eq(",
+    "directory.join_tenant($1",
+    "directory.add_owner($1",
+];
+
+#[test]
+fn what_plans_limit_is_made_with_a_room_in_hand() {
+    let mut made = BTreeSet::new();
+    for (path, text) in sources(&["crates/store/src"]) {
+        // What the demo has is the same on every plan.
+        if path.ends_with("/demo.rs") {
+            continue;
+        }
+        for function in text.split("fn ") {
+            for maker in MAKERS {
+                if function.contains(maker) {
+                    assert!(
+                        function.contains("room.take("),
+                        "{path} makes something by `{maker}`: take it from a `Room`, so that nobody forgets the plan"
+                    );
+                    made.insert(maker);
+                }
+            }
+        }
+        for table in ["memberships", "invitations"] {
+            let insert = format!("insert_into({table}::table)");
+            assert!(!text.contains(&insert), "{path}: doors make {table}");
+        }
+    }
+    assert_eq!(made, MAKERS.into(), "MAKERS names what is no more");
+}
+
 /// Every word between quotes, or behind an operator, that is the name of one of our metrics.
 fn metrics_in(text: &str) -> BTreeSet<String> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
@@ -241,29 +281,31 @@ fn alerts_are_on_metrics_that_there_are() {
     );
 }
 
-#[test]
-fn every_file_says_what_it_is() {
-    let mut folders = vec![
-        root().join("crates"),
-        root().join("bins"),
-        root().join("tests"),
-    ];
+/// Every Rust file below these folders, with its path.
+fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    let mut folders: Vec<_> = folders.iter().map(|folder| root().join(folder)).collect();
+    let mut sources = Vec::new();
     while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-        {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                assert!(
-                    text.starts_with("//!") || text.starts_with("// @generated"),
-                    "{} does not open with //!",
-                    path.display()
-                );
+                sources.push((path.display().to_string(), text));
             }
         }
+    }
+    sources
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for (path, text) in sources(&["crates", "bins", "tests"]) {
+        assert!(
+            text.starts_with("//!") || text.starts_with("// @generated"),
+            "{path} does not open with //!"
+        );
     }
 }
 

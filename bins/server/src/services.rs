@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use jobs::{Mailer, Outbox, Parts, Trail, Views, Worker};
 use rate_limit::Limiter;
 use secrecy::ExposeSecret as _;
-use store::{ApiCalls, IdentityDb, LinkRules, LoginLimit, TenantPlans};
+use store::{ApiCalls, IdentityDb, LinkRules, LoginLimit, PlanLimits, TenantPlans};
 use tenant_db::TenantDb;
 
 use crate::database::Database;
@@ -89,7 +89,8 @@ pub(crate) fn connect(
     let pool = settings.database.auth_pool();
     let identity = IdentityDb::connect(&urls.auth, &pool)?;
     let plans = TenantPlans::start(identity.clone(), settings.database.listen_url(urls), &pool)?;
-    let limits = settings.plans.into();
+    let limits =
+        PlanLimits::from(settings.plans).with_tenants_of_account(settings.tenants.max_per_account);
     Ok(Services {
         tenants: TenantDb::connect(&urls.app, key, &settings.database.tenant_pool())?,
         api_calls: ApiCalls::new(identity.clone(), plans.clone(), limits),

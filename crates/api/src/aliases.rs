@@ -15,7 +15,7 @@ use chrono::Utc;
 use domain::{Email, FullName, RoleName, TenantId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use store::{Goal, Growth, plan_limits::require_room};
+use store::{Goal, within_plan};
 use utoipa::{
     ToSchema,
     openapi::{Deprecated, OpenApi, PathItem, path::Operation},
@@ -202,12 +202,14 @@ pub(crate) async fn add_users(
     let mut new: Vec<_> = new.into_iter().enumerate().collect();
     new.sort_by(|(_, one), (_, other)| one.email.cmp(&other.email));
     let answer = once.run(&services, &caller, move |conn| {
-        let mut invited = Vec::new();
-        for (place, new) in &new {
-            invited.push((*place, invite(conn, &principal, new, ends, now)?));
-        }
-        let made = i64::try_from(invited.len()).unwrap_or(i64::MAX);
-        require_room(conn, &limits, Growth::Members(made))?;
+        let mut invited = within_plan(conn, &limits, |conn, room| {
+            let mut invited = Vec::new();
+            for (place, new) in &new {
+                let invitation = invite(conn, room, &principal, new, ends, now)?;
+                invited.push((*place, invitation));
+            }
+            Ok::<_, ApiError>(invited)
+        })?;
         invited.sort_by_key(|(place, _)| *place);
         let invitations = invited.into_iter().map(|(_, invitation)| invitation);
         Ok(Versioned::several(AddedUsersView {

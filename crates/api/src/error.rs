@@ -131,6 +131,8 @@ pub enum ApiError {
     NotDeleted,
     #[error("the slug is taken")]
     SlugTaken,
+    #[error("an account owns at most {limit} tenants")]
+    TooManyTenants { limit: i64 },
     #[error("the tenant has a role of this name")]
     RoleNameTaken,
     #[error("members have this role")]
@@ -250,6 +252,7 @@ impl ApiError {
             Self::EmailTaken | Self::EmailTakenByAnother => ErrorCode::EmailTaken,
             Self::NotDeleted => ErrorCode::NotDeleted,
             Self::SlugTaken => ErrorCode::SlugTaken,
+            Self::TooManyTenants { .. } => ErrorCode::TooManyTenants,
             Self::PreconditionFailed => ErrorCode::PreconditionFailed,
             Self::PayloadTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Self::UriTooLong { .. } => ErrorCode::UriTooLong,

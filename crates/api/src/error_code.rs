@@ -134,6 +134,8 @@ error_codes! {
         "Only what is deleted can be restored.";
     SlugTaken = "slug_taken", 409, "Slug taken",
         "Another tenant has this slug. Choose another one.";
+    TooManyTenants = "too_many_tenants", 409, "Too many tenants",
+        "An account owns at most so many tenants as `detail` says, deleted ones too until they are erased. Hand one over, or ask whoever runs this server for more.";
     RoleNameTaken = "role_name_taken", 409, "Role name taken",
         "The tenant has a role of this name. Choose another one.";
     RoleInUse = "role_in_use", 409, "Role in use",

@@ -84,12 +84,16 @@ pub struct TenantsSettings {
     /// `tenants.deletion_grace_days`: days that its owners can bring back a deleted tenant. After
     /// them it is erased. At least 1; default 30.
     pub deletion_grace_days: u16,
+    /// `tenants.max_per_account`: tenants that one account may own, deleted ones too until they are
+    /// erased. 0: as many as it likes; default 50.
+    pub max_per_account: u32,
 }
 
 impl Default for TenantsSettings {
     fn default() -> Self {
         Self {
             deletion_grace_days: 30,
+            max_per_account: 50,
         }
     }
 }

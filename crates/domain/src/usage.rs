@@ -12,6 +12,10 @@ words! {
         Projects = "projects",
         /// Calls of the API in a month.
         ApiCalls = "api_calls",
+        /// Custom roles.
+        Roles = "roles",
+        /// API keys that are not revoked.
+        ApiKeys = "api_keys",
     }
 }
 

@@ -236,6 +236,19 @@ pub(crate) fn lock(conn: &mut PgConnection, id: AccountId) -> Result<Account, Er
         .into())
 }
 
+/// Holds the account's row until the transaction ends: whoever does so comes one after the other.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub(crate) fn hold(conn: &mut PgConnection, id: AccountId) -> Result<(), Error> {
+    let _: Uuid = accounts::table
+        .find(id.uuid())
+        .select(accounts::id)
+        .for_no_key_update()
+        .first(conn)?;
+    Ok(())
+}
+
 /// Whether signing in asks for a second factor from now on.
 ///
 /// # Errors

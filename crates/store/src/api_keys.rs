@@ -8,6 +8,7 @@ use tenant_db::TenantConn;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::plan_limits::{Growth, Room};
 use crate::schema::api_keys;
 
 /// What a new key is made of.
@@ -61,9 +62,11 @@ pub fn find(conn: &mut TenantConn<'_>, id: ApiKeyId) -> Result<ApiKey, Error> {
 /// [`Error::Database`].
 pub fn insert(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     new: &NewApiKey,
     secret: &KeySecret,
 ) -> Result<ApiKey, Error> {
+    room.take(Growth::ApiKey);
     let row: Row = diesel::insert_into(api_keys::table)
         .values((
             api_keys::tenant_id.eq(conn.tenant()),

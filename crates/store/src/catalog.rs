@@ -106,6 +106,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121003200_tenant_plans/up.sql"),
         include_str!("../../../migrations/20261121003300_plan_limits/up.sql"),
         include_str!("../../../migrations/20261121003600_denials_and_reads/up.sql"),
+        include_str!("../../../migrations/20261121004100_plan_limits_of_roles_and_keys/up.sql"),
     ]
 }
 

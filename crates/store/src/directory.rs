@@ -17,6 +17,7 @@ pub(crate) use self::tenant::{
 };
 use crate::error::Error;
 use crate::identity::{ClaimedJob, Invited, Lease};
+use crate::plan_limits::{Growth, Room};
 
 /// Ends an account, its memberships and its sessions.
 ///
@@ -35,9 +36,11 @@ pub(crate) fn delete_account(conn: &mut PgConnection, account: AccountId) -> Res
 /// [`Error::SignupClosed`]; [`Error::EmailTaken`] for a member who joins again.
 pub(crate) fn join_tenant(
     conn: &mut PgConnection,
+    room: &mut Room,
     account: AccountId,
     tenant: TenantId,
 ) -> Result<(), Error> {
+    room.take(Growth::Member);
     let joined: Option<CreatedRow> = diesel::sql_query(
         "SELECT membership_id AS id FROM directory.join_tenant($1, $2, $3, NULL)",
     )
@@ -247,10 +250,12 @@ pub(crate) fn invitation(
 /// [`Error::InvalidMailToken`].
 pub(crate) fn accept_invitation(
     conn: &mut PgConnection,
+    room: &mut Room,
     account: AccountId,
     tenant: TenantId,
     hash: MailTokenHash,
 ) -> Result<(), Error> {
+    room.take(Growth::Seat);
     let joined: Option<CreatedRow> = diesel::sql_query(
         "SELECT membership_id AS id FROM directory.join_tenant($1, $2, NULL, $3)",
     )

@@ -93,6 +93,12 @@ pub enum Error {
         /// How many there are.
         current: i64,
     },
+    /// The account owns as many tenants as it may.
+    #[error("an account owns at most {limit} tenants")]
+    TooManyTenants {
+        /// How many.
+        limit: i64,
+    },
     /// The month's calls of the API are used up.
     #[error("the plan allows {limit} calls a month")]
     ApiCallLimit {

@@ -30,7 +30,7 @@ use std::net::IpAddr;
 
 use auth::PasswordHash;
 use domain::{
-    Account, AccountId, Email, FullName, MailKind, SessionId, TenantId, TenantMembership,
+    Account, AccountId, Email, FullName, MailKind, Role, SessionId, TenantId, TenantMembership,
     TenantName, TenantSlug,
 };
 use secrecy::SecretString;
@@ -38,7 +38,7 @@ use tenant_db::{PoolSettings, ServiceDb};
 
 use crate::error::Error;
 use crate::login_failures::{self, Admission, LoginLimit, Subject};
-use crate::plan_limits::{self, Growth, PlanLimits};
+use crate::plan_limits::{PlanLimits, within_plan_of};
 use crate::sessions::NewSession;
 use crate::{account_mails, accounts, catalog, directory, migrations, sessions};
 
@@ -274,12 +274,33 @@ fn enter_tenant(
 ) -> Result<TenantId, Error> {
     match directory::find_by_slug(conn, slug)? {
         Some(existing) => {
-            directory::join_tenant(conn, account, existing.id)?;
-            plan_limits::require_room_in(conn, existing.id, limits, Growth::Members(1))?;
+            within_plan_of(conn, existing.id, limits, |conn, room| {
+                directory::join_tenant(conn, room, account, existing.id)
+            })?;
             Ok(existing.id)
         }
-        None => directory::create_tenant(conn, account, slug, name),
+        None => found_tenant(conn, account, slug, name, limits),
     }
+}
+
+/// Makes the tenant, unless the account owns as many as it may: of several that it makes at once,
+/// each counts the one before.
+fn found_tenant(
+    conn: &mut diesel::PgConnection,
+    account: AccountId,
+    slug: &TenantSlug,
+    name: &TenantName,
+    limits: &PlanLimits,
+) -> Result<TenantId, Error> {
+    if let Some(limit) = limits.tenants_of_account() {
+        accounts::hold(conn, account)?;
+        let memberships = directory::memberships_of(conn, account)?;
+        let owned = memberships.iter().filter(|it| it.role == Role::Owner);
+        if i64::try_from(owned.count()).unwrap_or(i64::MAX) >= limit {
+            return Err(Error::TooManyTenants { limit });
+        }
+    }
+    directory::create_tenant(conn, account, slug, name)
 }
 
 fn open(

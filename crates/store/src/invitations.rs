@@ -11,6 +11,7 @@ use tenant_db::TenantConn;
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
+use crate::plan_limits::{Growth, Room};
 use crate::schema::{invitations, memberships, roles};
 
 #[declare_sql_function]
@@ -83,12 +84,14 @@ pub fn find(
 /// [`Error::EmailTaken`] when the tenant has a member, or a place, with this address.
 pub fn insert(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     email: &Email,
     full_name: &FullName,
     role: GrantedRole,
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Invitation, Error> {
+    room.take(Growth::Member);
     let id: Uuid =
         diesel::select(invite(email.as_str(), full_name.as_str(), expires_at)).get_result(conn)?;
     let place = invitations::table
@@ -110,11 +113,16 @@ pub fn insert(
 /// [`Error::NotFound`]; [`Error::NotPending`] when it was accepted or revoked.
 pub fn renew(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     id: InvitationId,
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Invitation, Error> {
-    lock_waiting(conn, id, now)?;
+    let before = lock_waiting(conn, id, now)?;
+    // One that ended by itself has given its place away.
+    if before.status == InvitationStatus::Expired {
+        room.take(Growth::Member);
+    }
     diesel::update(invitations::table.find((conn.tenant(), id.uuid())))
         .set((
             invitations::issue.eq(invitations::issue + 1),

@@ -87,7 +87,7 @@ pub use self::ops_audit::AuditReport;
 pub use self::ops_db::{Added, OpsDb, TenantSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::period::Period;
-pub use self::plan_limits::{Growth, PlanLimits, PlanSettings, PlansSettings};
+pub use self::plan_limits::{PlanLimits, PlanSettings, PlansSettings, Room, within_plan};
 pub use self::platform_denials::PlatformDenial;
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;

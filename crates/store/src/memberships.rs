@@ -12,6 +12,7 @@ use tenant_db::TenantConn;
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
+use crate::plan_limits::{Growth, Room};
 use crate::schema::{memberships, roles};
 
 #[declare_sql_function]
@@ -147,11 +148,13 @@ pub fn lock_own(conn: &mut TenantConn<'_>) -> Result<Membership, Error> {
 /// [`Error::EmailTaken`] when the tenant has a member with this address.
 pub fn insert_managed(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     email: &Email,
     full_name: &FullName,
     password_hash: &PasswordHash,
     role: GrantedRole,
 ) -> Result<Membership, Error> {
+    room.take(Growth::Member);
     let id: Uuid = diesel::select(create_managed_account(
         email.as_str(),
         full_name.as_str(),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::migrations;
-use crate::plan_limits::{self, Growth, PlanLimits};
+use crate::plan_limits::{Growth, PlanLimits, Room, within_plan_of};
 
 /// A connection of `rowhouse_ops`.
 pub struct OpsDb {
@@ -211,21 +211,25 @@ impl OpsDb {
         limits: &PlanLimits,
     ) -> Result<Added, Error> {
         let before = self.find_tenant(slug)?;
-        let added: AddedRow = self.conn.transaction(|conn| {
-            let added = diesel::sql_query("SELECT directory.add_owner($1, $2, $3, $4) AS what")
-                .bind::<SqlUuid, _>(before.id)
-                .bind::<Text, _>(email.as_str())
-                .bind::<Text, _>(FullName::of_address(email).as_str())
-                .bind::<Timestamptz, _>(expires_at)
-                .get_result(conn)?;
+        let tenant = before.id.into();
+        let work = |conn: &mut PgConnection, room: &mut Room| {
+            let added: AddedRow =
+                diesel::sql_query("SELECT directory.add_owner($1, $2, $3, $4) AS what")
+                    .bind::<SqlUuid, _>(before.id)
+                    .bind::<Text, _>(email.as_str())
+                    .bind::<Text, _>(FullName::of_address(email).as_str())
+                    .bind::<Timestamptz, _>(expires_at)
+                    .get_result(conn)?;
             // Whoever was a member already takes no new place.
             let after = find_tenant(conn, slug)?;
             if after.members > before.members {
-                let tenant = before.id.into();
-                plan_limits::require_room_in(conn, tenant, limits, Growth::Members(1))?;
+                room.take(Growth::Member);
             }
-            Ok::<_, Error>(added)
-        })?;
+            Ok(added)
+        };
+        let added = self
+            .conn
+            .transaction(|conn| within_plan_of(conn, tenant, limits, work))?;
         Ok(if added.what == "owner" {
             Added::Owner
         } else {

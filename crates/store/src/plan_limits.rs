@@ -1,8 +1,11 @@
 //! How much each tier may have, and whether a tenant has more. The numbers are the server's; the
 //! database counts, behind a lock, and knows which tier the tenant is in.
 //!
-//! A transaction that makes something asks [`require_room`] last, with all that it has made: so it
-//! holds the lock, the tenant's row, for no longer than its own end, and takes it after all others.
+//! A transaction that makes something does so within [`within_plan`], which asks last, about all that
+//! was made: so it holds the lock, the tenant's row, for no longer than its own end, and takes it
+//! after all others.
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use diesel::declare_sql_function;
@@ -73,30 +76,42 @@ pub struct PlanSettings {
     /// `plans.<tier>.max_api_calls`: requests in a month, by UTC. Default: 100 000, 1 000 000,
     /// 10 000 000, 0.
     pub max_api_calls: u32,
+    /// `plans.<tier>.max_roles`: custom roles. Default: 20, 100, 100, 1000.
+    pub max_roles: u32,
+    /// `plans.<tier>.max_api_keys`: API keys that are not revoked, expired ones too. Default: 20,
+    /// 100, 500, 5000.
+    pub max_api_keys: u32,
 }
 
 impl Default for PlansSettings {
     fn default() -> Self {
-        let plan = |max_members, max_projects, max_api_calls| PlanSettings {
-            max_members,
-            max_projects,
-            max_api_calls,
-        };
+        let plan =
+            |max_members, max_projects, max_api_calls, max_roles, max_api_keys| PlanSettings {
+                max_members,
+                max_projects,
+                max_api_calls,
+                max_roles,
+                max_api_keys,
+            };
         Self {
-            free: plan(5, 10, 100_000),
-            basic: plan(25, 100, 1_000_000),
-            premium: plan(200, 1_000, 10_000_000),
-            enterprise: plan(0, 0, 0),
+            free: plan(5, 10, 100_000, 20, 20),
+            basic: plan(25, 100, 1_000_000, 100, 100),
+            premium: plan(200, 1_000, 10_000_000, 100, 500),
+            enterprise: plan(0, 0, 0, 1_000, 5_000),
         }
     }
 }
 
-/// What each tier may have, of everything that is limited. The default has no limits.
+/// What each tier may have, and each account, of everything that is limited. The default has no
+/// limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlanLimits {
     members: ByTier,
     projects: ByTier,
     api_calls: ByTier,
+    roles: ByTier,
+    api_keys: ByTier,
+    tenants_of_account: Option<i64>,
 }
 
 impl From<PlansSettings> for PlanLimits {
@@ -117,11 +132,28 @@ impl From<PlansSettings> for PlanLimits {
             members: by_tier(|plan| plan.max_members),
             projects: by_tier(|plan| plan.max_projects),
             api_calls: by_tier(|plan| plan.max_api_calls),
+            roles: by_tier(|plan| plan.max_roles),
+            api_keys: by_tier(|plan| plan.max_api_keys),
+            tenants_of_account: None,
         }
     }
 }
 
 impl PlanLimits {
+    /// The same, and an account owns at most so many tenants; 0: as many as it likes.
+    #[must_use]
+    pub fn with_tenants_of_account(self, most: u32) -> Self {
+        Self {
+            tenants_of_account: (most > 0).then(|| i64::from(most)),
+            ..self
+        }
+    }
+
+    /// How many tenants one account may own; `None`: as many as it likes.
+    pub(crate) const fn tenants_of_account(&self) -> Option<i64> {
+        self.tenants_of_account
+    }
+
     /// How much of it a tenant of this tier may have; `None`: as much as it likes.
     #[must_use]
     pub fn of(&self, resource: PlanResource, tier: SubscriptionTier) -> Option<i64> {
@@ -139,100 +171,145 @@ impl PlanLimits {
             PlanResource::Members => &self.members,
             PlanResource::Projects => &self.projects,
             PlanResource::ApiCalls => &self.api_calls,
+            PlanResource::Roles => &self.roles,
+            PlanResource::ApiKeys => &self.api_keys,
         }
     }
 }
 
-/// What a transaction has made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Growth {
-    /// So many members or invitations.
-    Members(i64),
+/// What somebody makes of what plans limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Growth {
+    /// A member, or an invitation.
+    Member,
     /// A member of somebody who was invited, and so was counted; of those that have accepted there
     /// must not be too many either, as a plan may have shrunk meanwhile.
     Seat,
     /// A project, or one that is back.
     Project,
+    /// A custom role.
+    Role,
+    /// An API key.
+    ApiKey,
+}
+
+/// What a transaction has made so far. Whatever makes something that plans limit demands one, and
+/// nobody has one but the work of [`within_plan`], which asks about all that was made: so that what
+/// is made without a look at the plan does not compile.
+///
+/// ```compile_fail,E0599
+/// let room = store::plan_limits::Room::default();
+/// ```
+#[derive(Debug)]
+pub struct Room {
+    made: BTreeMap<Growth, i64>,
+}
+
+impl Room {
+    const fn new() -> Self {
+        Self {
+            made: BTreeMap::new(),
+        }
+    }
+
+    /// One more.
+    pub(crate) fn take(&mut self, growth: Growth) {
+        let made = self.made.entry(growth).or_default();
+        *made = made.saturating_add(1);
+    }
+
+    /// Asks about each kind of what was made; `excess` how much there is too many, of a kind as
+    /// the database counts it.
+    fn check(
+        self,
+        limits: &PlanLimits,
+        mut excess: impl FnMut(&'static str, &ByTier) -> Result<Vec<(i64, i64)>, Error>,
+    ) -> Result<(), Error> {
+        for (growth, made) in self.made {
+            let by_tier = limits.by_tier(growth.resource());
+            if by_tier.iter().all(Option::is_none) {
+                continue;
+            }
+            if let Some((limit, used)) = excess(growth.counted(), by_tier)?.into_iter().next() {
+                return Err(Error::PlanLimit {
+                    resource: growth.resource(),
+                    limit,
+                    current: used.saturating_sub(made),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Growth {
     fn resource(self) -> PlanResource {
         match self {
-            Self::Members(_) | Self::Seat => PlanResource::Members,
+            Self::Member | Self::Seat => PlanResource::Members,
             Self::Project => PlanResource::Projects,
+            Self::Role => PlanResource::Roles,
+            Self::ApiKey => PlanResource::ApiKeys,
         }
     }
 
     /// As the database counts it.
     fn counted(self) -> &'static str {
         match self {
-            Self::Members(_) => "members",
+            Self::Member => "members",
             Self::Seat => "seats",
             Self::Project => "projects",
+            Self::Role => "roles",
+            Self::ApiKey => "api_keys",
         }
     }
-
-    fn check(self, excess: Vec<(i64, i64)>) -> Result<(), Error> {
-        let Some((limit, used)) = excess.into_iter().next() else {
-            return Ok(());
-        };
-        let made = match self {
-            Self::Members(made) => made,
-            Self::Seat | Self::Project => 1,
-        };
-        Err(Error::PlanLimit {
-            resource: self.resource(),
-            limit,
-            current: used.saturating_sub(made),
-        })
-    }
 }
 
-/// Whether the tenant of this transaction may have what was just made in it. To be asked last: until
-/// the end of the transaction nobody else in the tenant gets an answer. Costs no round trip where no
-/// tier has a limit.
+/// Does the work of a transaction that makes something which plans limit, and then asks whether the
+/// tenant may have it. To be the end of the transaction: until then nobody else in the tenant gets
+/// an answer. Costs no round trip for what no tier has a limit of.
 ///
 /// # Errors
-/// [`Error::PlanLimit`].
-pub fn require_room(
+/// [`Error::PlanLimit`]; those of the work.
+pub fn within_plan<T, E: From<Error>>(
     conn: &mut TenantConn<'_>,
     limits: &PlanLimits,
-    growth: Growth,
-) -> Result<(), Error> {
-    let by_tier = limits.by_tier(growth.resource());
-    if by_tier.iter().all(Option::is_none) {
-        return Ok(());
-    }
-    let excess = diesel::select(own_excess(growth.counted(), by_tier.as_slice())).load(conn)?;
-    growth.check(excess)
+    work: impl FnOnce(&mut TenantConn<'_>, &mut Room) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut room = Room::new();
+    let made = work(conn, &mut room)?;
+    room.check(limits, |counted, by_tier| {
+        Ok(diesel::select(own_excess(counted, by_tier.as_slice())).load(conn)?)
+    })?;
+    Ok(made)
 }
 
-/// As [`require_room`], for those who are in no context. They do not learn by how much a tenant has
+/// As [`within_plan`], for those who are in no context. They do not learn by how much a tenant has
 /// outgrown its plan.
-pub(crate) fn require_room_in(
+pub(crate) fn within_plan_of<T>(
     conn: &mut PgConnection,
     tenant: TenantId,
     limits: &PlanLimits,
-    growth: Growth,
-) -> Result<(), Error> {
-    let by_tier = limits.by_tier(growth.resource());
-    if by_tier.iter().all(Option::is_none) {
-        return Ok(());
-    }
-    let asked = excess_of(tenant.uuid(), growth.counted(), by_tier.as_slice());
-    let excess = diesel::select(asked).load(conn)?;
-    growth.check(excess).map_err(|error| match error {
-        Error::PlanLimit {
+    work: impl FnOnce(&mut PgConnection, &mut Room) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut room = Room::new();
+    let made = work(conn, &mut room)?;
+    let checked = room.check(limits, |counted, by_tier| {
+        let asked = excess_of(tenant.uuid(), counted, by_tier.as_slice());
+        Ok(diesel::select(asked).load(conn)?)
+    });
+    match checked {
+        Ok(()) => Ok(made),
+        Err(Error::PlanLimit {
             resource,
             limit,
             current,
-        } => Error::PlanLimit {
+        }) => Err(Error::PlanLimit {
             resource,
             limit,
             current: current.min(limit),
-        },
-        error => error,
-    })
+        }),
+        Err(error) => Err(error),
+    }
 }
 
 /// What the tenant of this transaction has, and its calls of the API in the month that begins on

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
 use crate::memberships;
+use crate::plan_limits::{Growth, Room};
 use crate::schema::projects;
 
 /// The last of all characters: nothing that goes on stands behind enough of it.
@@ -179,9 +180,11 @@ pub fn lock(conn: &mut TenantConn<'_>, id: ProjectId, shown: Shown) -> Result<Pr
 /// [`Error::Database`].
 pub fn insert(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     account: AccountId,
     new: &NewProject,
 ) -> Result<Project, Error> {
+    room.take(Growth::Project);
     let tenant = conn.tenant();
     diesel::insert_into(projects::table)
         .values((
@@ -266,7 +269,12 @@ pub fn delete(conn: &mut TenantConn<'_>, id: ProjectId, reach: Reach) -> Result<
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::NotDeleted`] when it stands.
-pub fn restore(conn: &mut TenantConn<'_>, id: ProjectId) -> Result<Project, Error> {
+pub fn restore(
+    conn: &mut TenantConn<'_>,
+    room: &mut Room,
+    id: ProjectId,
+) -> Result<Project, Error> {
+    room.take(Growth::Project);
     let restored = diesel::update(projects::table.find((conn.tenant(), id.uuid())))
         .filter(projects::is_deleted.eq(true))
         .set((

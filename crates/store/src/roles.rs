@@ -8,6 +8,7 @@ use tenant_db::TenantConn;
 use uuid::Uuid;
 
 use crate::error::{Error, unknown_word};
+use crate::plan_limits::{Growth, Room};
 use crate::schema::roles;
 
 /// What is changed of a role; what is `None` stays.
@@ -102,10 +103,12 @@ pub fn hold_by_name(
 /// [`Error::RoleNameTaken`].
 pub fn insert(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     name: &CustomRoleName,
     based_on: Role,
     permissions: &PermissionSet,
 ) -> Result<CustomRole, Error> {
+    room.take(Growth::Role);
     diesel::insert_into(roles::table)
         .values((
             roles::tenant_id.eq(conn.tenant()),

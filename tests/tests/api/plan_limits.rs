@@ -13,11 +13,18 @@ const INVITATIONS: &str = "/api/v1/invitations";
 const PROJECTS: &str = "/api/v1/projects";
 const USERS: &str = "/api/v1/users";
 const USAGE: &str = "/api/v1/tenant/usage";
+const ROLES: &str = "/api/v1/roles";
+const KEYS: &str = "/api/v1/api-keys";
+const SEATS: &str = "memberships WHERE status = 'active' AND removed_at IS NULL";
 
 /// Acme, free, and its owner, on a server where the free plan is this small.
 async fn acme(max_members: u32, max_projects: u32) -> (TestApp, Caller) {
+    acme_on(plans(max_members, max_projects)).await
+}
+
+async fn acme_on(plans: PlansSettings) -> (TestApp, Caller) {
     let app = TestApp::start_as(Setup {
-        plans: Some(plans(max_members, max_projects)),
+        plans: Some(plans),
         worker: Some(Work::default()),
         ..Setup::default()
     })
@@ -27,12 +34,16 @@ async fn acme(max_members: u32, max_projects: u32) -> (TestApp, Caller) {
 }
 
 fn plans(max_members: u32, max_projects: u32) -> PlansSettings {
+    free(PlanSettings {
+        max_members,
+        max_projects,
+        ..PlanSettings::default()
+    })
+}
+
+fn free(free: PlanSettings) -> PlansSettings {
     PlansSettings {
-        free: PlanSettings {
-            max_members,
-            max_projects,
-            max_api_calls: 0,
-        },
+        free,
         ..PlansSettings::default()
     }
 }
@@ -87,8 +98,13 @@ fn the_default_plans_are_those_of_the_default_settings() {
         ("enterprise", plans.enterprise),
     ] {
         let section = format!(
-            "[plans.{tier}]\nmax_members = {}\nmax_projects = {}\nmax_api_calls = {}\n",
-            plan.max_members, plan.max_projects, plan.max_api_calls
+            "[plans.{tier}]\nmax_members = {}\nmax_projects = {}\nmax_api_calls = {}\n\
+             max_roles = {}\nmax_api_keys = {}\n",
+            plan.max_members,
+            plan.max_projects,
+            plan.max_api_calls,
+            plan.max_roles,
+            plan.max_api_keys
         );
         assert!(text.contains(&section), "{section}");
     }
@@ -255,42 +271,86 @@ async fn an_invitation_that_ended_gives_its_place_and_takes_it_again_when_it_is_
     assert_eq!(usage(&alice).await["members"]["current"], 2);
 }
 
-#[tokio::test]
-async fn of_sixteen_who_accept_at_once_in_a_plan_that_shrank_those_that_fit_come_in() {
-    let (app, alice) = acme(4, 0).await;
-    set_tier(&app, "basic");
-    let mut accepting = JoinSet::new();
-    for number in 0..16 {
-        let email = format!("guest{number}@home.example");
-        let body = json!({ "email": email, "role": "viewer" });
+/// The links of so many who were invited, one after the other.
+async fn links(app: &TestApp, alice: &Caller, guests: usize) -> Vec<String> {
+    let email = |number| format!("guest{number}@home.example");
+    for number in 0..guests {
+        let body = json!({ "email": email(number), "role": "viewer" });
         drop(alice.post(INVITATIONS, body).await.expect(201));
     }
     let mut links = Vec::new();
-    for number in 0..16 {
-        let email = format!("guest{number}@home.example");
-        links.push(app.mail_to(&email, 1).await.token());
+    for number in 0..guests {
+        links.push(app.mail_to(&email(number), 1).await.token());
     }
-    set_tier(&app, "free");
+    links
+}
+
+fn accepting(app: &TestApp, links: Vec<String>) -> JoinSet<Answer> {
+    let mut calls = JoinSet::new();
     for token in links {
         let stranger = app.stranger();
-        accepting.spawn(async move {
-            let body = json!({ "token": token, "password": "securepass123" });
-            stranger.post("/api/v1/invitations/accept", body).await
-        });
+        let body = json!({ "token": token, "password": "securepass123" });
+        calls.spawn(async move { stranger.post("/api/v1/invitations/accept", body).await });
     }
-    assert_eq!(count_made(accepting, 200).await, 3);
-    let active = "memberships WHERE status = 'active' AND removed_at IS NULL";
-    assert_eq!(state::count(&app, active), 4);
+    calls
+}
+
+/// By themselves, and by the owner.
+fn coming(app: &TestApp, alice: &Caller, people: usize) -> JoinSet<Answer> {
+    let mut calls = JoinSet::new();
+    for number in 0..people {
+        if number % 2 == 0 {
+            let stranger = app.stranger();
+            let body = json!({ "email": format!("joe{number}@home.example"),
+                "password": "securepass123", "full_name": "Joe", "tenant_slug": "acme-corp" });
+            calls.spawn(async move { stranger.post("/api/v1/auth/register", body).await });
+        } else {
+            let alice = alice.clone();
+            let body = user(&format!("max{number}@acme.example"));
+            calls.spawn(async move { alice.post(USERS, body).await });
+        }
+    }
+    calls
+}
+
+#[tokio::test]
+async fn of_sixty_four_who_accept_at_once_in_a_plan_that_shrank_those_that_fit_come_in() {
+    let (app, alice) = acme(9, 0).await;
+    let open = json!({ "signup": "open" });
+    drop(alice.patch("/api/v1/tenant", open).await.expect(200));
+    set_tier(&app, "enterprise");
+    let links = links(&app, &alice, 64).await;
+    set_tier(&app, "free");
+    // Whoever was not invited finds no room at all, as all places are kept.
+    let (accepting, coming) = (accepting(&app, links), coming(&app, &alice, 16));
+    assert_eq!(count_made(accepting, 200).await, 8);
+    assert_eq!(count_made(coming, 201).await, 0);
+    assert_eq!(state::count(&app, SEATS), 9);
     // What was there stays, and there is no more of it.
     let members = usage(&alice).await["members"].clone();
-    assert_eq!(members, json!({ "current": 17, "limit": 4 }));
+    assert_eq!(members, json!({ "current": 65, "limit": 9 }));
     assert_full(
         &alice.post(USERS, user("x@acme.example")).await,
         "members",
-        4,
-        17,
+        9,
+        65,
     );
     drop(alice.get(USERS).await.expect(200));
+}
+
+#[tokio::test]
+async fn of_sixty_four_who_accept_join_and_are_made_at_once_those_that_fit_come_in() {
+    let (app, alice) = acme(28, 0).await;
+    let open = json!({ "signup": "open" });
+    drop(alice.patch("/api/v1/tenant", open).await.expect(200));
+    let links = links(&app, &alice, 16).await;
+    // Sixteen places are kept and the owner has one: there are eleven, for forty-eight.
+    let (accepting, coming) = (accepting(&app, links), coming(&app, &alice, 48));
+    assert_eq!(count_made(accepting, 200).await, 16);
+    assert_eq!(count_made(coming, 201).await, 11);
+    assert_eq!(state::count(&app, SEATS), 28);
+    // Of those who were refused there is no account either.
+    assert_eq!(state::count(&app, "accounts"), 28);
 }
 
 #[tokio::test]
@@ -299,7 +359,7 @@ async fn whoever_joins_by_open_sign_up_needs_room_too() {
     let open = json!({ "signup": "open" });
     drop(alice.patch("/api/v1/tenant", open).await.expect(200));
     let mut joining = JoinSet::new();
-    for number in 0..16 {
+    for number in 0..64 {
         let stranger = app.stranger();
         joining.spawn(async move {
             let body = json!({ "email": format!("joe{number}@home.example"), "password": "securepass123",
@@ -324,6 +384,84 @@ async fn whoever_joins_by_open_sign_up_needs_room_too() {
         "tenant_slug": "acme-corp" });
     let answer = app.stranger().post("/api/v1/auth/register", body).await;
     assert_full(&answer, "members", 3, 3);
+}
+
+#[tokio::test]
+async fn of_sixty_four_roles_and_keys_at_once_those_that_fit_are_made() {
+    let (app, alice) = acme_on(free(PlanSettings {
+        max_roles: 5,
+        max_api_keys: 7,
+        ..PlanSettings::default()
+    }))
+    .await;
+    let role = |number: usize| {
+        json!({ "name": format!("role{number}"), "based_on": "viewer",
+            "permissions": ["projects:read"] })
+    };
+    let key = json!({ "name": "a program", "scopes": ["projects:read"] });
+    let (mut roles, mut keys) = (JoinSet::new(), JoinSet::new());
+    for number in 0..64 {
+        let (caller, body) = (alice.clone(), role(number));
+        roles.spawn(async move { caller.post(ROLES, body).await });
+        let (caller, body) = (alice.clone(), key.clone());
+        keys.spawn(async move { caller.post(KEYS, body).await });
+    }
+    assert_eq!(count_made(roles, 201).await, 5);
+    assert_eq!(count_made(keys, 201).await, 7);
+    assert_eq!(state::count(&app, "roles"), 5);
+    assert_eq!(state::count(&app, "api_keys"), 7);
+    assert_full(&alice.post(ROLES, role(64)).await, "roles", 5, 5);
+    assert_full(&alice.post(KEYS, key.clone()).await, "api_keys", 7, 7);
+    // One less gives room for one; the built-in roles need none.
+    for (list, body, another) in [
+        (ROLES, role(65), role(66)),
+        (KEYS, key.clone(), key.clone()),
+    ] {
+        let all = alice.get(list).await.expect(200).json();
+        let all = all["data"].as_array().unwrap();
+        let own = all.iter().find(|it| it["built_in"] != true).unwrap();
+        let path = format!("{list}/{}", own["id"].as_str().unwrap());
+        drop(alice.delete(&path).await.expect(204));
+        drop(alice.post(list, body).await.expect(201));
+        let answer = alice.post(list, another).await;
+        drop(answer.problem(402, "plan_limit_exceeded"));
+    }
+    // What another tenant has counts for nobody else.
+    let bob = app.register("bob@globex.example", "globex-inc").await;
+    drop(bob.post(ROLES, role(0)).await.expect(201));
+    drop(bob.post(KEYS, key).await.expect(201));
+}
+
+/// The store's functions demand that somebody asks about room; so whatever makes a row without them
+/// has to be looked at.
+#[tokio::test]
+async fn the_doors_that_make_what_plans_limit_are_these() {
+    #[derive(QueryableByName)]
+    struct Door {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+    }
+    let app = TestApp::start().await;
+    let doors: Vec<Door> = diesel::sql_query(
+        "SELECT p.oid::regproc::text AS name FROM pg_proc p \
+         WHERE p.prosrc ~* 'INSERT INTO (public[.])?(memberships|invitations|projects|roles|api_keys)[ (]' \
+             OR p.prosrc ~* 'is_deleted *= *false' \
+         ORDER BY 1",
+    )
+    .load(&mut app.database().superuser())
+    .unwrap();
+    let doors: Vec<&str> = doors.iter().map(|door| door.name.as_str()).collect();
+    assert_eq!(
+        doors,
+        [
+            "directory.add_owner",
+            "directory.create_managed_account",
+            "directory.create_tenant",
+            "directory.invite",
+            "directory.join_tenant",
+        ],
+        "who calls a new door takes what it makes from a `Room`, see crates/store/src/plan_limits.rs"
+    );
 }
 
 #[tokio::test]

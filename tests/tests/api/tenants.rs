@@ -1,10 +1,11 @@
 //! `POST /tenants`: how somebody who has an account founds another company.
 
-use rowhouse_tests::{Caller, TestApp};
+use rowhouse_tests::{Caller, Setup, TestApp};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::refresh::{Session, sign_in};
+use crate::state;
 
 const TENANTS: &str = "/api/v1/tenants";
 
@@ -112,4 +113,63 @@ async fn of_many_who_want_one_slug_at_once_one_gets_it() {
     let mut statuses = founders.join_all().await;
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
+}
+
+#[tokio::test]
+async fn of_thirty_two_tenants_at_once_an_account_founds_as_many_as_it_may() {
+    let app = TestApp::start_as(Setup {
+        max_tenants_per_account: 3,
+        ..Setup::default()
+    })
+    .await;
+    let register = |email: &str, slug: &str| {
+        let stranger = app.stranger();
+        let body = json!({ "email": email, "password": "securepass123", "full_name": "Carol",
+            "tenant_slug": slug });
+        async move { stranger.post("/api/v1/auth/register", body).await }
+    };
+    let carol = homeless(&app).await.caller;
+    drop(
+        register("carol@home.example", "first-inc")
+            .await
+            .expect(201),
+    );
+    let mut founding = JoinSet::new();
+    for number in 0..32 {
+        let carol = carol.clone();
+        let body = json!({ "name": format!("Number {number}") });
+        founding.spawn(async move { carol.post(TENANTS, body).await });
+    }
+    let answers = founding.join_all().await;
+    let made = answers.iter().filter(|answer| answer.status() == 201);
+    assert_eq!(made.count(), 2);
+    for answer in answers.iter().filter(|answer| answer.status() != 201) {
+        let problem = answer.problem(409, "too_many_tenants");
+        assert_eq!(problem["detail"], "an account owns at most 3 tenants");
+    }
+    // By no other way either; and what is deleted counts until it is gone.
+    let again = register("carol@home.example", "fifth-inc").await;
+    drop(again.problem(409, "too_many_tenants"));
+    state::change(
+        &app,
+        "UPDATE tenants SET status = 'deleting', erase_after = now() + interval '1 day' \
+         WHERE slug = 'first-inc'",
+    );
+    let body = json!({ "name": "Number 33" });
+    drop(
+        carol
+            .post(TENANTS, body)
+            .await
+            .problem(409, "too_many_tenants"),
+    );
+    assert_eq!(state::count(&app, "tenants"), 3);
+    // Somebody else may, and Carol may join them.
+    let bob = app.register("bob@globex.example", "globex-inc").await;
+    let open = json!({ "signup": "open" });
+    drop(bob.patch("/api/v1/tenant", open).await.expect(200));
+    drop(
+        register("carol@home.example", "globex-inc")
+            .await
+            .expect(201),
+    );
 }

@@ -11,7 +11,7 @@ use domain::{ApiKey, ApiKeyId, ApiKeyName, Feature};
 use serde::{Deserialize, Serialize};
 use store::{
     api_keys::{self, NewApiKey},
-    features,
+    features, within_plan,
 };
 use utoipa::ToSchema;
 
@@ -192,13 +192,17 @@ pub(crate) async fn create(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let new = body.parse(&caller.permissions(), Utc::now())?;
+    let limits = services.limits;
     let secret = KeySecret::generate();
     let key = secret.reveal();
     let made = services
         .tenants
         .run(caller.context(), move |conn| {
             features::require(conn, Feature::ApiKeys)?;
-            Ok::<_, ApiError>(api_keys::insert(conn, &new, &secret)?)
+            let made = within_plan(conn, &limits, |conn, room| {
+                api_keys::insert(conn, room, &new, &secret)
+            });
+            Ok::<_, ApiError>(made?)
         })
         .await?;
     Ok(HttpResponse::Created()

@@ -7,7 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use domain::{Email, FullName, Invitation, InvitationId, InvitationStatus, RoleName};
 use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
-use store::{Growth, invitations, plan_limits::require_room};
+use store::{Room, invitations, within_plan};
 use tenant_db::TenantConn;
 use utoipa::ToSchema;
 
@@ -111,10 +111,10 @@ pub(crate) struct InvitationListView {
     next_cursor: Option<String>,
 }
 
-/// Keeps the place and has the link mailed, in the caller's transaction, which asks last whether there
-/// is room.
+/// Keeps the place and has the link mailed.
 pub(crate) fn invite(
     conn: &mut TenantConn<'_>,
+    room: &mut Room,
     caller: &Principal,
     new: &NewInvitation,
     expires_at: DateTime<Utc>,
@@ -122,7 +122,7 @@ pub(crate) fn invite(
 ) -> Result<Invitation, ApiError> {
     let role = grant::role(conn, caller, &new.role)?;
     let (email, name) = (&new.email, &new.full_name);
-    let invitation = invitations::insert(conn, email, name, role, expires_at, now)?;
+    let invitation = invitations::insert(conn, room, email, name, role, expires_at, now)?;
     let invitation_id = invitation.id;
     Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
     Ok(invitation)
@@ -205,8 +205,9 @@ pub(crate) async fn create(
     let now = Utc::now();
     let (ends, limits) = (services.invitation_ends(now), services.limits);
     let answer = once.run(&services, &caller, move |conn| {
-        let invitation = invite(conn, &principal, &new, ends, now)?;
-        require_room(conn, &limits, Growth::Members(1))?;
+        let invitation = within_plan(conn, &limits, |conn, room| {
+            invite(conn, room, &principal, &new, ends, now)
+        })?;
         let location = format!("/api/v1/invitations/{}", invitation.id);
         Versioned::made(location, invitation.into())
     });
@@ -233,18 +234,16 @@ pub(crate) async fn resend(
     let (ends, limits) = (services.invitation_ends(now), services.limits);
     let answer = once.run(&services, &caller, move |conn| {
         let before = invitations::lock_waiting(conn, id, now)?;
-        let is_back = before.status == InvitationStatus::Expired;
         if_match.check(|| tag(before))?;
-        let invitation = invitations::renew(conn, id, ends, now)?;
-        // The place stays what it is: the database is not asked who may give it.
-        grant::within_base(&principal, invitation.role)?;
-        grant::member(conn, &principal, invitation.membership_id)?;
-        let invitation_id = invitation.id;
-        Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
-        if is_back {
-            require_room(conn, &limits, Growth::Members(1))?;
-        }
-        Versioned::whole(invitation.into())
+        within_plan(conn, &limits, |conn, room| {
+            let invitation = invitations::renew(conn, room, id, ends, now)?;
+            // The place stays what it is: the database is not asked who may give it.
+            grant::within_base(&principal, invitation.role)?;
+            grant::member(conn, &principal, invitation.membership_id)?;
+            let invitation_id = invitation.id;
+            Outbox::enqueue(conn, &TenantJob::MailInvitation { invitation_id })?;
+            Versioned::whole(invitation.into())
+        })
     });
     let answer = answer.await?;
     services.outbox.wake();

@@ -9,9 +9,8 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Growth,
-    plan_limits::require_room,
     projects::{self, Filter, Position, Reach, Shown},
+    within_plan,
 };
 use utoipa::{IntoParams, ToSchema};
 
@@ -261,10 +260,11 @@ pub(crate) async fn create(
     let new: NewProject = body.try_into()?;
     let (account, limits) = (caller.principal().account(), services.limits);
     once.run(&services, &caller, move |conn| {
-        let project = projects::insert(conn, account, &new)?;
-        require_room(conn, &limits, Growth::Project)?;
-        let location = format!("/api/v1/projects/{}", project.id);
-        Ok(Versioned::created(tag(&project), location, project.into()))
+        within_plan(conn, &limits, |conn, room| {
+            let project = projects::insert(conn, room, account, &new)?;
+            let location = format!("/api/v1/projects/{}", project.id);
+            Ok(Versioned::created(tag(&project), location, project.into()))
+        })
     })
     .await
 }
@@ -344,9 +344,10 @@ pub(crate) async fn restore(
             Err(ApiError::NotFound) => {}
             checked => checked?,
         }
-        let project = projects::restore(conn, id)?;
-        require_room(conn, &limits, Growth::Project)?;
-        Ok(Versioned::ok(tag(&project), project.into()))
+        within_plan(conn, &limits, |conn, room| {
+            let project = projects::restore(conn, room, id)?;
+            Ok(Versioned::ok(tag(&project), project.into()))
+        })
     })
     .await
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{
     features,
     roles::{self, RoleChanges},
+    within_plan,
 };
 use utoipa::ToSchema;
 
@@ -259,9 +260,12 @@ pub(crate) async fn create(
 ) -> Result<Answer<RoleView>, ApiError> {
     let new: NewRole = body.try_into()?;
     grant::within(caller.principal(), &new.permissions)?;
+    let limits = services.limits;
     once.run(&services, &caller, move |conn| {
         features::require(conn, Feature::CustomRoles)?;
-        let role = roles::insert(conn, &new.name, new.based_on, &new.permissions)?;
+        let role = within_plan(conn, &limits, |conn, room| {
+            roles::insert(conn, room, &new.name, new.based_on, &new.permissions)
+        })?;
         Versioned::made(format!("/api/v1/roles/{}", role.id), role.into())
     })
     .await

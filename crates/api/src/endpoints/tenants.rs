@@ -75,7 +75,10 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let NewTenant { name, slug } = body.try_into()?;
     let caller = caller.principal().into();
-    let tenant = services.identity.create_tenant(caller, slug, name).await?;
+    let tenant = services
+        .identity
+        .create_tenant(caller, slug, name, services.limits)
+        .await?;
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, "/api/v1/tenant"))
         .json(TenantView::from(tenant)))

@@ -9,7 +9,7 @@ use domain::{
 };
 use jobs::{Outbox, TenantJob};
 use serde::{Deserialize, Serialize};
-use store::{Growth, memberships, plan_limits::require_room};
+use store::{Room, memberships, within_plan};
 use tenant_db::TenantConn;
 use utoipa::ToSchema;
 
@@ -251,21 +251,20 @@ pub(crate) async fn create(
     };
     let now = Utc::now();
     let (ends, limits) = (services.invitation_ends(now), services.limits);
-    let make = move |conn: &mut TenantConn<'_>| {
+    let make = move |conn: &mut TenantConn<'_>, room: &mut Room| {
         let Some(hash) = hash else {
-            let place = invite(conn, &principal, &new, ends, now)?.membership_id;
+            let place = invite(conn, room, &principal, &new, ends, now)?.membership_id;
             return Ok::<_, ApiError>(memberships::find(conn, place)?);
         };
         let role = grant::role(conn, &principal, &new.role)?;
         let (email, name) = (&new.email, &new.full_name);
-        let member = memberships::insert_managed(conn, email, name, &hash, role)?;
+        let member = memberships::insert_managed(conn, room, email, name, &hash, role)?;
         let membership_id = member.id;
         Outbox::enqueue(conn, &TenantJob::WelcomeMember { membership_id })?;
         Ok(member)
     };
     let answer = once.run(&services, &caller, move |conn| {
-        let member = make(conn)?;
-        require_room(conn, &limits, Growth::Members(1))?;
+        let member = within_plan(conn, &limits, make)?;
         Versioned::made(format!("/api/v1/users/{}", member.id), member.into())
     });
     let answer = answer.await?;

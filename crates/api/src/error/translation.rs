@@ -52,6 +52,7 @@ impl From<store::Error> for ApiError {
             store::Error::Outdated => Self::PreconditionFailed,
             store::Error::EmailTaken => Self::EmailTaken,
             store::Error::SlugTaken => Self::SlugTaken,
+            store::Error::TooManyTenants { limit } => Self::TooManyTenants { limit },
             store::Error::SignupClosed => Self::SignupClosed,
             store::Error::RoleNameTaken => Self::RoleNameTaken,
             store::Error::RoleInUse => Self::RoleInUse,

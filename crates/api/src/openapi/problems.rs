@@ -97,7 +97,7 @@ macro_rules! problem_sets {
 
 problem_sets! {
     /// Registration.
-    RegisterProblems => [PlanLimitExceeded, InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable, EmailTaken, SlugTaken, TooManyAttempts];
+    RegisterProblems => [PlanLimitExceeded, InvalidCredentials, MfaRequired, SignupClosed, CaptchaUnavailable, EmailTaken, SlugTaken, TooManyTenants, TooManyAttempts];
     /// Sign-in.
     LoginProblems => [TenantSuspended, TenantDeleting, InvalidCredentials, MfaRequired, EmailNotVerified, TooManyAttempts];
     /// Proving once more who one is.
@@ -123,7 +123,7 @@ problem_sets! {
     /// Ending one's own account.
     DeleteAccountProblems => [LastOwner];
     /// Founding a tenant.
-    CreateTenantProblems => [Forbidden, SlugTaken];
+    CreateTenantProblems => [Forbidden, SlugTaken, TooManyTenants];
     /// Making a user.
     CreateUserProblems => [EmailTaken];
     /// Inviting.

@@ -403,7 +403,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::invoker(
             "directory.count_used(uuid,text)",
             DIRECTORY,
-            "2a3e7d1bca13aca4e80d1527b935b17d56178035637c87476941d43b1ce8dd4f",
+            "9a5927b8f9274df3ebca4d1270c29c956db78b189c5f221fb54e7a3387e5f5e1",
         ),
         Function::invoker(
             "directory.beyond_plan(uuid,text,bigint[])",

@@ -10,9 +10,10 @@ use domain::{
 };
 
 use super::proof::Verified;
-use super::{IdentityDb, SignedIn, membership_in};
+use super::{IdentityDb, SignedIn, found_tenant, membership_in};
 use crate::error::Error;
 use crate::login_failures::{self, Admission, LoginLimit, Subject};
+use crate::plan_limits::PlanLimits;
 use crate::{accounts, directory, sessions};
 
 /// Whoever presented a valid access token; whether its session still lives, and still stands
@@ -172,12 +173,14 @@ impl IdentityDb {
     /// suggests; where that one is taken, with four random characters behind it.
     ///
     /// # Errors
-    /// Those of [`Caller`]; [`Error::SlugTaken`]; [`Error::NotAllowed`] for a managed account.
+    /// Those of [`Caller`]; [`Error::SlugTaken`]; [`Error::NotAllowed`] for a managed account;
+    /// [`Error::TooManyTenants`].
     pub async fn create_tenant(
         &self,
         caller: Caller,
         slug: Slug,
         name: TenantName,
+        limits: PlanLimits,
     ) -> Result<Tenant, Error> {
         self.db
             .run(move |conn| {
@@ -195,7 +198,7 @@ impl IdentityDb {
                         None => slug,
                     },
                 };
-                let tenant = directory::create_tenant(conn, caller.account, &slug, &name)?;
+                let tenant = found_tenant(conn, caller.account, &slug, &name, &limits)?;
                 directory::tenant_of(conn, caller.account, tenant)
             })
             .await

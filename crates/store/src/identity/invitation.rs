@@ -7,7 +7,7 @@ use domain::{AccountId, Email, FullName, TenantId};
 use super::account::Caller;
 use super::{IdentityDb, SignedIn, Verified, open};
 use crate::error::Error;
-use crate::plan_limits::{self, Growth, PlanLimits};
+use crate::plan_limits::{PlanLimits, within_plan_of};
 use crate::sessions::NewSession;
 use crate::{accounts, directory};
 
@@ -88,8 +88,9 @@ impl IdentityDb {
                     return Err(Error::OtherAddress);
                 }
                 accounts::set_verified(conn, account.id)?;
-                directory::accept_invitation(conn, account.id, tenant, hash)?;
-                plan_limits::require_room_in(conn, tenant, &limits, Growth::Seat)?;
+                within_plan_of(conn, tenant, &limits, |conn, room| {
+                    directory::accept_invitation(conn, room, account.id, tenant, hash)
+                })?;
                 let account = accounts::find(conn, account.id)?;
                 open(conn, account, Some(tenant), &session)
             })
