@@ -6,13 +6,17 @@ use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
+use auth::TrustedKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{SecondsFormat, Utc};
 use clap::{Args, Subcommand};
 use domain::TenantSlug;
 use serde_json::json;
-use store::{AuditSettings, Checkpoint, Examination, OpsDb, PlatformDenial, examine_export};
+use store::{
+    AuditSettings, Checkpoint, Examination, OpsDb, PlatformDenial, Signed, SignedStatement, Signer,
+    examine_export,
+};
 
 use crate::Refused;
 use crate::database::Database;
@@ -61,20 +65,11 @@ pub(crate) struct Verify {
     /// An export in place of the database.
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,
-    /// The key that must have signed, Base64. Default: that of audit.signing_key_file; for an export,
-    /// whichever it names.
-    #[arg(long, value_name = "KEY", value_parser = public_key)]
-    public_key: Option<PublicKey>,
-}
-
-#[derive(Debug, Clone)]
-struct PublicKey(Vec<u8>);
-
-fn public_key(text: &str) -> Result<PublicKey, String> {
-    match STANDARD.decode(text) {
-        Ok(key) if key.len() == 32 => Ok(PublicKey(key)),
-        _ => Err("a public key is 32 bytes in Base64".to_owned()),
-    }
+    /// A key that may have signed, Base64; with :NUMBER behind it, up to the checkpoint of that
+    /// number. May be given several times. Default: that of audit.signing_key_file, and those of
+    /// audit.earlier_public_keys; for an export, whichever it names.
+    #[arg(long = "public-key", value_name = "KEY")]
+    public_keys: Vec<TrustedKey>,
 }
 
 pub(crate) fn run(
@@ -145,23 +140,23 @@ fn verify(
         Some(path) => Some(serde_json::from_slice(&fs::read(path)?)?),
         None => None,
     };
-    let key = match &command.public_key {
-        Some(PublicKey(key)) => Some(key.clone()),
-        None => settings
-            .known_signing_key(database.home())?
-            .map(|key| key.public_key()),
+    let keys = if command.public_keys.is_empty() {
+        settings.trusted_keys(database.home())?
+    } else {
+        command.public_keys.clone()
     };
-    if key.is_none() {
+    if keys.is_empty() {
         eprintln!(
             "no key is known here: signatures are compared with the keys that stand beside them"
         );
     }
-    let report = ops.examine_audit(tenant, key.as_deref(), kept.as_ref())?;
+    let report = ops.examine_audit(tenant, &keys, kept.as_ref())?;
     if json {
         let tenants: Vec<_> = report.examinations.iter().map(as_json).collect();
         let whole = json!({
             "clean": report.is_clean(),
             "checkpoints": report.checkpoints,
+            "signers": report.signers.iter().map(signer_as_json).collect::<Vec<_>>(),
             "checkpoint_flaw": report.flaw,
             "tenants": tenants,
         });
@@ -169,6 +164,7 @@ fn verify(
     } else {
         report.examinations.iter().for_each(print);
         println!("{} checkpoints", report.checkpoints);
+        report.signers.iter().for_each(print_signer);
     }
     match report.flaw {
         Some(flaw) => Err(Refused(flaw).into()),
@@ -184,44 +180,82 @@ pub(crate) fn verify_export(
 ) -> Result<(), Box<dyn Error>> {
     let export = examine_export(&mut BufReader::new(File::open(path)?))?;
     let found = &export.examination;
+    let signer = match &export.header.checkpoint {
+        Some(signed) => Some(signer_of(signed, found.tenant, &command.public_keys)),
+        None if command.public_keys.is_empty() => {
+            eprintln!(
+                "no checkpoint names the chain yet: that it was not cut short, nobody has signed"
+            );
+            None
+        }
+        None => Some(Err("no checkpoint names the chain yet".to_owned())),
+    };
+    let signer = signer.transpose();
     if json {
-        println!("{}", serde_json::to_string_pretty(&as_json(found))?);
+        let signer = signer.as_ref().ok().and_then(Option::as_ref);
+        let mut whole = as_json(found);
+        if let Some(fields) = whole.as_object_mut() {
+            fields.insert("signer".to_owned(), json!(signer.map(signer_as_json)));
+        }
+        println!("{}", serde_json::to_string_pretty(&whole)?);
     } else {
         print(found);
     }
-    match &export.header.checkpoint {
-        None if command.public_key.is_some() => {
-            return Err(Refused("no checkpoint names the chain yet".to_owned()).into());
+    if let Some(signer) = signer.map_err(Refused)? {
+        if !json {
+            print_signer(&signer);
         }
-        None => eprintln!(
-            "no checkpoint names the chain yet: that it was not cut short, nobody has signed"
-        ),
-        Some(signed) => {
-            let named = STANDARD.decode(&signed.public_key).unwrap_or_default();
-            let key = match &command.public_key {
-                Some(PublicKey(key)) => key,
-                None => {
-                    eprintln!(
-                        "signed by {}: compare it with the operator's",
-                        signed.public_key
-                    );
-                    &named
-                }
-            };
-            let signature = STANDARD.decode(&signed.signature).unwrap_or_default();
-            if !auth::is_signed(key, signed.statement.as_bytes(), &signature)
-                || !signed.is_named()
-                || signed.head.tenant != found.tenant
-            {
-                return Err(Refused(format!(
-                    "checkpoint {} is not signed by this key, or does not name the chain",
-                    signed.number
-                ))
-                .into());
-            }
+        if command.public_keys.is_empty() {
+            eprintln!("compare the key with the operator's");
         }
     }
     judge(std::slice::from_ref(found))
+}
+
+/// Who has signed the checkpoint of an export, or why that does not count.
+fn signer_of(
+    signed: &Signed,
+    tenant: uuid::Uuid,
+    trusted: &[TrustedKey],
+) -> Result<Signer, String> {
+    let number = signed.number;
+    if !signed.is_named() || signed.head.tenant != tenant {
+        return Err(format!("checkpoint {number} does not name the chain"));
+    }
+    let named = STANDARD.decode(&signed.public_key).unwrap_or_default();
+    let signature = STANDARD.decode(&signed.signature).unwrap_or_default();
+    let statement = SignedStatement {
+        number,
+        text: &signed.statement,
+        public_key: &named,
+        signature: &signature,
+    };
+    let public_key = statement.signer(trusted).map_err(|why| why.to_string())?;
+    Ok(Signer {
+        public_key,
+        first: number,
+        last: number,
+    })
+}
+
+fn print_signer(signer: &Signer) {
+    let key = STANDARD.encode(&signer.public_key);
+    if signer.first == signer.last {
+        println!("checkpoint {}: signed by {key}", signer.first);
+    } else {
+        println!(
+            "checkpoints {} to {}: signed by {key}",
+            signer.first, signer.last
+        );
+    }
+}
+
+fn signer_as_json(signer: &Signer) -> serde_json::Value {
+    json!({
+        "public_key": STANDARD.encode(&signer.public_key),
+        "first": signer.first,
+        "last": signer.last,
+    })
 }
 
 fn print_denial(denial: &PlatformDenial) {

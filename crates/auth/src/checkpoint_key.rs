@@ -1,5 +1,5 @@
 //! The key under which an operator signs checkpoints of the audit trail: Ed25519 (RFC 8032), in a file
-//! of its own. What is signed is the caller's.
+//! of its own. What is signed is the caller's; whose signatures count says `trusted_key.rs`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

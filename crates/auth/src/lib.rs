@@ -55,6 +55,7 @@ mod rotation;
 mod secret_keys;
 mod settings;
 mod totp;
+mod trusted_key;
 
 pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey, TokenAlgorithm};
 pub use checkpoint_key::{CheckpointKey, is_signed};
@@ -76,3 +77,4 @@ pub use rotation::{Presentation, StoredRefreshToken};
 pub use secret_keys::SecretKeys;
 pub use settings::{AuthSettings, CaptchaSettings};
 pub use totp::{SealedTotp, TotpKeys, TotpSecret};
+pub use trusted_key::{NotATrustedKey, TrustedKey};

@@ -1,9 +1,9 @@
-//! The section `audit` of the settings, and where the key of checkpoints lies.
+//! The section `audit` of the settings, where the key of checkpoints lies, and which ones count.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use auth::{AuthError, CheckpointKey};
+use auth::{AuthError, CheckpointKey, TrustedKey};
 use serde::Deserialize;
 
 /// Section `audit`. Every key may be left out.
@@ -15,6 +15,9 @@ pub struct AuditSettings {
     /// `audit.signing_key_file`: the Ed25519 private key (PKCS #8, PEM) that signs checkpoints; the
     /// same for all servers. Default: `audit-signing.pem` in the home folder, made when it is missing.
     pub signing_key_file: Option<PathBuf>,
+    /// `audit.earlier_public_keys`: the public keys that signed checkpoints before, each with a colon
+    /// and the number of the last one that counts. Default none.
+    pub earlier_public_keys: Vec<TrustedKey>,
     /// `audit.queue_size`: how many denials, and how many reads, wait in memory at most to be written
     /// down; what comes beyond them is counted and lost. Default 4096.
     pub queue_size: usize,
@@ -32,6 +35,7 @@ impl Default for AuditSettings {
         Self {
             seal_milliseconds: 1000,
             signing_key_file: None,
+            earlier_public_keys: Vec::new(),
             queue_size: 4096,
             denials_retention_days: 90,
             reads_retention_days: 90,
@@ -57,14 +61,17 @@ impl AuditSettings {
         }
     }
 
-    /// The same, where nothing is to be signed: `None` when there is no key yet.
+    /// Whose signatures count: that of the key that signs today, where there is one, and the earlier
+    /// ones'. Nothing is made here.
     ///
     /// # Errors
     /// As [`signing_key`](Self::signing_key).
-    pub fn known_signing_key(&self, home: &Path) -> Result<Option<CheckpointKey>, AuthError> {
-        if self.signing_key_file.is_none() && !home.join(GENERATED).exists() {
-            return Ok(None);
+    pub fn trusted_keys(&self, home: &Path) -> Result<Vec<TrustedKey>, AuthError> {
+        let mut keys = Vec::new();
+        if self.signing_key_file.is_some() || home.join(GENERATED).exists() {
+            keys.push(TrustedKey::new(self.signing_key(home)?.public_key()));
         }
-        self.signing_key(home).map(Some)
+        keys.extend(self.earlier_public_keys.iter().cloned());
+        Ok(keys)
     }
 }

@@ -65,6 +65,7 @@ mod refresh_tokens;
 mod schedule;
 mod schema;
 mod sessions;
+mod signers;
 mod tenant_plans;
 mod totp_secrets;
 mod trail_db;
@@ -91,6 +92,7 @@ pub use self::plan_limits::{PlanLimits, PlanSettings, PlansSettings, Room, withi
 pub use self::platform_denials::PlatformDenial;
 pub use self::refresh_tokens::NewRefreshToken;
 pub use self::sessions::NewSession;
+pub use self::signers::{SignedStatement, Signer, Unsigned};
 pub use self::tenant_plans::TenantPlans;
 pub use self::trail_db::{Moment, TrailDb, Who};
-pub use tenant_db::audit::{Checkpoint, Examination, Export, Flaw, examine_export};
+pub use tenant_db::audit::{Checkpoint, Examination, Export, Flaw, Signed, examine_export};

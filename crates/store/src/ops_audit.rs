@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use auth::CheckpointKey;
+use auth::{CheckpointKey, TrustedKey};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tenant_db::audit::{self, Chain, Checkpoint, CheckpointFlaw, Examination, Named};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::identity::sign;
 use crate::ops_db::OpsDb;
+use crate::signers::{SignedStatement, Signer, signers_of};
 
 /// What was found of the audit trail.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct AuditReport {
     pub examinations: Vec<Examination>,
     /// How many checkpoints there are.
     pub checkpoints: usize,
+    /// Who has signed them, oldest first, up to the first that does not count.
+    pub signers: Vec<Signer>,
     /// What is wrong with them.
     pub flaw: Option<String>,
 }
@@ -52,15 +55,15 @@ impl OpsDb {
     }
 
     /// Follows the chain of one tenant, or all chains, and compares them with the checkpoints: those
-    /// of the database, which must carry the signature of `trusted` if that is given, and one that
-    /// somebody kept.
+    /// of the database, which must carry a signature of one of `trusted`, or where that is empty of the
+    /// key that stands beside it, and one that somebody kept.
     ///
     /// # Errors
     /// [`Error::Database`]. A flaw is no error.
     pub fn examine_audit(
         &mut self,
         tenant: Option<Uuid>,
-        trusted: Option<&[u8]>,
+        trusted: &[TrustedKey],
         kept: Option<&Checkpoint>,
     ) -> Result<AuditReport, Error> {
         let known: Vec<Uuid> = self.list_tenants()?.into_iter().map(|t| t.id).collect();
@@ -71,7 +74,12 @@ impl OpsDb {
             .run(|conn| {
                 let checkpoints = audit::kept(conn)?;
                 let chains = audit::chains(conn)?;
-                let flaw = flaw_of(&checkpoints, trusted, kept);
+                let (signers, unsigned) = signers_of(&checkpoints, trusted);
+                let broken = audit::is_unbroken(&checkpoints).err();
+                let flaw = broken
+                    .map(|flaw| flaw.to_string())
+                    .or_else(|| unsigned.map(|why| why.to_string()))
+                    .or_else(|| flaw_of_kept(kept?, &checkpoints, trusted));
                 let named: Vec<Checkpoint> = checkpoints.iter().chain(kept).cloned().collect();
                 let tenants = match tenant {
                     Some(tenant) => BTreeSet::from([tenant]),
@@ -86,6 +94,7 @@ impl OpsDb {
                 Ok(AuditReport {
                     examinations,
                     checkpoints: checkpoints.len(),
+                    signers,
                     flaw,
                 })
             })
@@ -104,24 +113,14 @@ fn everybody(known: Vec<Uuid>, chains: &[Chain], checkpoints: &[Checkpoint]) -> 
         .collect()
 }
 
-fn flaw_of(
+fn flaw_of_kept(
+    kept: &Checkpoint,
     checkpoints: &[Checkpoint],
-    trusted: Option<&[u8]>,
-    kept: Option<&Checkpoint>,
+    trusted: &[TrustedKey],
 ) -> Option<String> {
-    if let Err(flaw) = audit::is_unbroken(checkpoints) {
-        return Some(flaw.to_string());
+    if let Err(unsigned) = SignedStatement::of(kept).signer(trusted) {
+        return Some(unsigned.to_string());
     }
-    for checkpoint in checkpoints.iter().chain(kept) {
-        let key = trusted.unwrap_or(&checkpoint.public_key);
-        if !auth::is_signed(key, checkpoint.statement.as_bytes(), &checkpoint.signature) {
-            return Some(format!(
-                "checkpoint {} is not signed by the key that signs checkpoints",
-                checkpoint.number
-            ));
-        }
-    }
-    let kept = kept?;
     let known = checkpoints.iter().find(|known| known.number == kept.number);
     let flaw = match known {
         None => CheckpointFlaw::Missing {

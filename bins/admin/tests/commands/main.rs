@@ -178,10 +178,21 @@ fn without_a_database_there_is_one_clear_line() {
 
 /// As it is set on an operator's machine: with the key, and the right to read rows for an export.
 fn audit(app: &TestApp, home: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
+    audit_trusting(app, home, "", arguments)
+}
+
+/// The same, where these keys signed before.
+fn audit_trusting(
+    app: &TestApp,
+    home: &std::path::Path,
+    earlier: &str,
+    arguments: &[&str],
+) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
         .env_clear()
         .env("ROWHOUSE_ENV", "test")
         .env("ROWHOUSE_HOME", home)
+        .env("ROWHOUSE__AUDIT__EARLIER_PUBLIC_KEYS", earlier)
         .env(
             "ROWHOUSE__DATABASE__OPS_URL",
             app.database().url("rowhouse_ops").expose_secret(),
@@ -300,7 +311,12 @@ async fn the_audit_trail_is_signed_examined_and_handed_out() {
     let stranger = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let (code, why) = offline(&[export, "--public-key", stranger]);
     assert_eq!(code, 1);
-    assert!(why.contains("is not signed by this key"), "{why}");
+    assert!(
+        why.contains(&format!(
+            "checkpoint 1 is signed by a key that is not known here: {key}"
+        )),
+        "{why}"
+    );
     assert_eq!(offline(&[export, "--public-key", "short"]).0, 2);
     assert_eq!(offline(&["nowhere"]).0, 2);
     let forged = std::fs::read_to_string(export)
@@ -345,4 +361,103 @@ async fn the_audit_trail_is_signed_examined_and_handed_out() {
     assert!(why.contains("checkpoint 1 is missing"), "{why}");
     assert_eq!(run(&["verify", "--checkpoint", "nowhere"]).0, 2);
     assert_eq!(run(&["verify", "--tenant", "nobody"]).0, 2);
+}
+
+#[tokio::test]
+async fn after_a_change_of_the_key_that_signs_the_trail_what_the_earlier_one_signed_still_counts() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let home = tempfile::tempdir().unwrap();
+    let run =
+        |earlier: &str, arguments: &[&str]| audit_trusting(&app, home.path(), earlier, arguments);
+    let export = |name: &str| {
+        let path = home.path().join(name).to_str().unwrap().to_owned();
+        let (code, _, errors) = run("", &["export", "--tenant", "acme-corp", "--output", &path]);
+        assert_eq!(code, 0, "{errors}");
+        path
+    };
+    let mut keys = Vec::new();
+    for number in 1..=2 {
+        drop(alice.create_project("Atlas").await);
+        for waiting in app.identity().tenants_to_seal(10).await.unwrap() {
+            let sealed = app.identity().seal_events(waiting.tenant.into(), 10).await;
+            assert!(sealed.unwrap() > 0);
+        }
+        let (code, said, errors) = run("", &["checkpoint"]);
+        assert_eq!(code, 0, "{errors}");
+        assert!(
+            said.contains(&format!("checkpoint {number} names")),
+            "{said}"
+        );
+        keys.push(said.rsplit(' ').next().unwrap().trim().to_owned());
+        if number == 1 {
+            drop(export("old.jsonl"));
+            std::fs::remove_file(home.path().join("audit-signing.pem")).unwrap();
+        }
+    }
+    let [old, new] = keys.as_slice() else {
+        panic!("{keys:?}")
+    };
+    assert_ne!(old, new);
+
+    let (code, _, why) = run("", &["verify"]);
+    assert_eq!(code, 1);
+    let unknown = format!("checkpoint 1 is signed by a key that is not known here: {old}");
+    assert!(why.contains(&unknown), "{why}");
+    let until = format!("{old}:1");
+    let (code, said, errors) = run(&until, &["verify"]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{said}");
+    let signers = format!("checkpoint 1: signed by {old}\ncheckpoint 2: signed by {new}\n");
+    assert!(said.ends_with(&signers), "{said}");
+    let (_, said, _) = run(&until, &["verify", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["signers"][0]["public_key"], *old);
+    assert_eq!(said["signers"][1]["first"], 2);
+    // By hand, in place of what is set.
+    let by_hand = ["verify", "--public-key", new, "--public-key", &until];
+    assert_eq!(run("", &by_hand).0, 0);
+    let (code, _, why) = run(&until, &["verify", "--public-key", old]);
+    assert_eq!(code, 1);
+    assert!(why.contains(&format!("not known here: {new}")), "{why}");
+    for wrong in [
+        "short",
+        &format!("{old}:0"),
+        &format!("{old}:x"),
+        &format!("{until},?"),
+    ] {
+        let (code, _, why) = run(wrong, &["verify"]);
+        assert_eq!(code, 2, "{wrong}");
+        assert!(why.contains("32 bytes in Base64"), "{why}");
+    }
+
+    // An export from before the change, and one from after, with no database in sight.
+    let verify = |file: &str, keys: &[&str]| {
+        let keys = keys.iter().flat_map(|key| ["--public-key", *key]);
+        let output = Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+            .env_clear()
+            .env("ROWHOUSE_ENV", "test")
+            .current_dir(home.path())
+            .args(["audit", "verify", "--export", file])
+            .args(keys)
+            .output()
+            .unwrap();
+        let code = output.status.code().unwrap();
+        (code, text(&output.stdout) + &text(&output.stderr))
+    };
+    drop(export("new.jsonl"));
+    for (file, signer) in [("old.jsonl", old), ("new.jsonl", new)] {
+        let (code, said) = verify(file, &[new, &until]);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains(&format!("signed by {signer}")), "{said}");
+    }
+    let (code, why) = verify("old.jsonl", &[new]);
+    assert_eq!(code, 1);
+    assert!(why.contains(&unknown), "{why}");
+    // The earlier key, where it does not count any more.
+    let (code, why) = verify("new.jsonl", &[&until]);
+    assert_eq!(code, 1);
+    assert!(
+        why.contains("checkpoint 2 is signed by a key that is not known here"),
+        "{why}"
+    );
 }

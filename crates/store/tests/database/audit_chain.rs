@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use auth::CheckpointKey;
+use auth::{CheckpointKey, TrustedKey};
 use chrono::Utc;
 use diesel::PgConnection;
 use diesel::connection::{Connection as _, SimpleConnection as _};
@@ -340,16 +340,14 @@ fn a_chain_that_was_cut_short_is_seen_by_its_checkpoint_and_checkpoints_by_one_t
     seal_all(&mut auth);
     let second = ops.sign_chains(&key, Utc::now()).unwrap().unwrap();
     assert_eq!((second.number, second.heads.len()), (2, 1));
-    let trusted = key.public_key();
-    let report = ops
-        .examine_audit(None, Some(&trusted), Some(&second))
-        .unwrap();
+    let trusted = [TrustedKey::new(key.public_key())];
+    let report = ops.examine_audit(None, &trusted, Some(&second)).unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.examinations.len(), report.checkpoints), (2, 2));
     // Somebody else's key.
-    let stranger = self::key().public_key();
-    let report = ops.examine_audit(None, Some(&stranger), None).unwrap();
-    assert!(report.flaw.unwrap().contains("not signed"));
+    let stranger = [TrustedKey::new(self::key().public_key())];
+    let report = ops.examine_audit(None, &stranger, None).unwrap();
+    assert!(report.flaw.unwrap().contains("is not known here"));
 
     superuser
         .batch_execute(&format!(
@@ -361,9 +359,7 @@ fn a_chain_that_was_cut_short_is_seen_by_its_checkpoint_and_checkpoints_by_one_t
             acme.id
         ))
         .unwrap();
-    let report = ops
-        .examine_audit(Some(acme.id), Some(&trusted), None)
-        .unwrap();
+    let report = ops.examine_audit(Some(acme.id), &trusted, None).unwrap();
     assert_eq!(
         report.examinations[0].flaw,
         Some(Flaw::Truncated {
@@ -371,24 +367,20 @@ fn a_chain_that_was_cut_short_is_seen_by_its_checkpoint_and_checkpoints_by_one_t
             checkpoint: Some(1)
         })
     );
-    let neighbour = ops
-        .examine_audit(Some(globex.id), Some(&trusted), None)
-        .unwrap();
+    let neighbour = ops.examine_audit(Some(globex.id), &trusted, None).unwrap();
     assert!(neighbour.is_clean(), "{neighbour:?}");
 
     superuser
         .batch_execute("DELETE FROM tenancy.audit_checkpoints WHERE number = 1")
         .unwrap();
-    let report = ops.examine_audit(None, Some(&trusted), None).unwrap();
+    let report = ops.examine_audit(None, &trusted, None).unwrap();
     assert_eq!(report.flaw.as_deref(), Some("checkpoint 1 is missing"));
     superuser
         .batch_execute("DELETE FROM tenancy.audit_checkpoints")
         .unwrap();
-    let report = ops.examine_audit(None, Some(&trusted), None).unwrap();
+    let report = ops.examine_audit(None, &trusted, None).unwrap();
     assert!(report.is_clean(), "nobody knows better: {report:?}");
-    let report = ops
-        .examine_audit(None, Some(&trusted), Some(&second))
-        .unwrap();
+    let report = ops.examine_audit(None, &trusted, Some(&second)).unwrap();
     assert_eq!(report.flaw.as_deref(), Some("checkpoint 2 is missing"));
     assert!(report.examinations.iter().any(|found| found.flaw.is_some()));
 }
@@ -425,7 +417,7 @@ fn a_checkpoint_says_no_more_than_was_signed() {
             ))
             .unwrap();
         let report = ops
-            .examine_audit(None, Some(&key.public_key()), None)
+            .examine_audit(None, &[TrustedKey::new(key.public_key())], None)
             .unwrap();
         let flaw = report.flaw.unwrap();
         assert!(flaw.contains(why), "{sql}: {flaw}");
@@ -433,6 +425,95 @@ fn a_checkpoint_says_no_more_than_was_signed() {
             .batch_execute("DELETE FROM tenancy.audit_checkpoints; INSERT INTO tenancy.audit_checkpoints TABLE spare; DROP TABLE spare")
             .unwrap();
     }
+}
+
+/// What one key signed before another took its place counts, and nothing that it signs afterwards.
+#[test]
+fn checkpoints_of_an_earlier_key_count_up_to_the_last_that_it_signed() {
+    let database = Database::fresh();
+    let (acme, _) = two_tenants(&database);
+    let mut auth = database.connect_as("rowhouse_auth");
+    let mut superuser = database.superuser();
+    let mut ops = ops(&database);
+    let (old, new) = (key(), key());
+    let mut sign = |key: &CheckpointKey| {
+        superuser
+            .batch_execute(&format!(
+                "UPDATE projects SET version = version + 1 WHERE tenant_id = '{}'",
+                acme.id
+            ))
+            .unwrap();
+        seal_all(&mut auth);
+        ops.sign_chains(key, Utc::now()).unwrap().unwrap()
+    };
+    let checkpoints = [&old, &old, &new].map(&mut sign);
+    let mut ops = self::ops(&database);
+    let [old_key, new_key] = [&old, &new].map(|key| TrustedKey::new(key.public_key()));
+    let until = |number: i64| format!("{old_key}:{number}").parse::<TrustedKey>().unwrap();
+    let runs = |report: &store::AuditReport| -> Vec<(Vec<u8>, i64, i64)> {
+        let runs = report.signers.iter();
+        runs.map(|run| (run.public_key.clone(), run.first, run.last))
+            .collect()
+    };
+    let (by_old, by_new) = ((old.public_key(), 1, 2), (new.public_key(), 3, 3));
+
+    for trusted in [
+        [new_key.clone(), until(2)],
+        [new_key.clone(), old_key.clone()],
+    ] {
+        let report = ops
+            .examine_audit(None, &trusted, Some(&checkpoints[0]))
+            .unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        assert_eq!(runs(&report), [by_old.clone(), by_new.clone()]);
+    }
+    // The new key alone, the old one alone, one that did not sign that far, none at all.
+    let flaw = |trusted: &[TrustedKey], ops: &mut OpsDb| {
+        let report = ops.examine_audit(None, trusted, None).unwrap();
+        (runs(&report).len(), report.flaw.unwrap_or_default())
+    };
+    assert_eq!(
+        flaw(std::slice::from_ref(&new_key), &mut ops),
+        (
+            0,
+            format!("checkpoint 1 is signed by a key that is not known here: {old_key}")
+        )
+    );
+    assert_eq!(
+        flaw(std::slice::from_ref(&old_key), &mut ops),
+        (
+            1,
+            format!("checkpoint 3 is signed by a key that is not known here: {new_key}")
+        )
+    );
+    let short = until(1);
+    assert_eq!(
+        flaw(&[new_key.clone(), short.clone()], &mut ops),
+        (
+            1,
+            format!(
+                "checkpoint 2 is signed by an earlier key, behind the last that counts: {short}"
+            )
+        )
+    );
+    assert_eq!(flaw(&[], &mut ops), (2, String::new()));
+
+    // Whoever has learnt the old key signs nothing behind its last.
+    let fourth = sign(&old);
+    let trusted = [new_key.clone(), until(2)];
+    let (_, why) = flaw(&trusted, &mut ops);
+    assert!(
+        why.starts_with("checkpoint 4 is signed by an earlier key"),
+        "{why}"
+    );
+    let report = ops.examine_audit(None, &trusted, Some(&fourth)).unwrap();
+    assert!(!report.is_clean());
+    // That another key is said to have signed changes nothing.
+    database
+        .superuser()
+        .batch_execute("DELETE FROM tenancy.audit_checkpoints WHERE number = 4; UPDATE tenancy.audit_checkpoints SET public_key = sha256('')")
+        .unwrap();
+    assert_eq!(flaw(&trusted, &mut ops), (2, String::new()));
 }
 
 #[test]
