@@ -3,8 +3,8 @@
 //!
 //! Memory and disk are bounded: whatever is beyond a bound is counted, by
 //! `rowhouse_denials_dropped_total` and `rowhouse_reads_dropped_total`, each with a `cause`:
-//! `queue_full`, `too_many` (one source has left so many within the minute), or `not_written` (when
-//! the server stopped). What a server that is killed has not written down, nobody knows: that of the
+//! `queue_full`, `too_many` (one source has left so many within the minute), `refused` (by the
+//! database, which took others), or `not_written` (when the server stopped). What a server that is killed has not written down, nobody knows: that of the
 //! last second.
 
 use std::collections::HashMap;
@@ -21,6 +21,10 @@ use tokio::task::JoinHandle;
 
 /// How many entries one statement writes.
 const BATCH: usize = 500;
+
+/// After how many single entries that the database has refused it is asked for no more at the moment,
+/// while it has taken none.
+const REFUSALS: usize = 8;
 
 /// How many denials a minute are written down of strangers at one tenant's door, or at nobody's; of
 /// all callers of one tenant; and how many reads of one tenant. Strangers are counted apart: they
@@ -150,23 +154,63 @@ impl Trail {
     }
 
     async fn write(&self, db: &TrailDb) -> Result<(), Error> {
-        loop {
-            let batch = lock(&self.0.denials).first();
-            if batch.is_empty() {
-                break;
-            }
-            db.deny(&batch).await?;
-            lock(&self.0.denials).forget(batch.len());
+        let deny = |batch: Vec<NewDenial>| async move { db.deny(&batch).await };
+        write_all(&self.0.denials, deny).await?;
+        let note = |batch: Vec<NewRead>| async move { db.note_reads(&batch).await };
+        write_all(&self.0.reads, note).await
+    }
+}
+
+/// Writes down what waits. Where the database refuses some of it, the rest is written, and what was
+/// refused alone, and twice, is counted and lost; where it takes nothing at all, the fault is not the
+/// entries', and all are kept.
+async fn write_all<T: Clone, S: Eq + Hash, F: Future<Output = Result<(), Error>>>(
+    queue: &Mutex<Queue<T, S>>,
+    write: impl Fn(Vec<T>) -> F,
+) -> Result<(), Error> {
+    let mut most = BATCH;
+    let mut takes_some = false;
+    // How many at the front were refused.
+    let mut refused: usize = 0;
+    let mut refusal = None;
+    loop {
+        let batch = lock(queue).behind(refused, most);
+        if batch.is_empty() {
+            break;
         }
-        loop {
-            let batch = lock(&self.0.reads).first();
-            if batch.is_empty() {
-                return Ok(());
+        let entries = batch.len();
+        let mut result = write(batch).await;
+        // What else happened at the moment may have been the cause.
+        if entries == 1 && result.as_ref().is_err_and(Error::is_refusal) {
+            let again = lock(queue).behind(refused, 1);
+            result = write(again).await;
+        }
+        match result {
+            Ok(()) => {
+                lock(queue).forget(refused, entries);
+                takes_some = true;
+                most = most.saturating_mul(2).min(BATCH);
             }
-            db.note_reads(&batch).await?;
-            lock(&self.0.reads).forget(batch.len());
+            Err(error) if !error.is_refusal() => return Err(error),
+            Err(_) if entries > 1 => most = entries.div_ceil(2),
+            Err(error) => {
+                refused = refused.saturating_add(1);
+                if !takes_some && refused >= REFUSALS {
+                    return Err(error);
+                }
+                refusal = Some(error);
+            }
         }
     }
+    let Some(error) = refusal else {
+        return Ok(());
+    };
+    if !takes_some {
+        return Err(error);
+    }
+    lock(queue).lose_first(refused, "refused");
+    log::error!(entries = refused, error:% = error; "the database refuses denials or reads, and they are lost");
+    Ok(())
 }
 
 /// Whoever panicked with it has left it whole.
@@ -218,7 +262,7 @@ impl<T: Clone, S: Eq + Hash> Queue<T, S> {
 
     /// From zero: a counter that is not there before it rises does not rise, to Prometheus.
     fn begin_to_count(&self) {
-        for cause in ["queue_full", "too_many", "not_written"] {
+        for cause in ["queue_full", "too_many", "refused", "not_written"] {
             metrics::counter!(self.dropped, "cause" => cause).increment(0);
         }
     }
@@ -227,26 +271,37 @@ impl<T: Clone, S: Eq + Hash> Queue<T, S> {
         metrics::counter!(self.dropped, "cause" => cause).increment(1);
     }
 
-    fn first(&self) -> Vec<T> {
-        self.waiting.iter().take(BATCH).cloned().collect()
+    /// At most so many, behind the first ones.
+    fn behind(&self, first: usize, most: usize) -> Vec<T> {
+        let behind = self.waiting.iter().skip(first);
+        behind.take(most).cloned().collect()
     }
 
-    /// What was written. Nobody else takes from the front.
-    fn forget(&mut self, written: usize) {
-        self.waiting.drain(..written.min(self.waiting.len()));
+    /// What was written, behind the first ones. Nobody else takes anything away.
+    fn forget(&mut self, first: usize, written: usize) {
+        let end = first.saturating_add(written).min(self.waiting.len());
+        self.waiting.drain(first.min(end)..end);
+    }
+
+    fn lose_first(&mut self, entries: usize, cause: &'static str) {
+        self.forget(0, entries);
+        for _ in 0..entries {
+            self.drop_one(cause);
+        }
     }
 
     fn lose_all(&mut self) -> usize {
-        let lost = std::mem::take(&mut self.waiting).len();
-        for _ in 0..lost {
-            self.drop_one("not_written");
-        }
+        let lost = self.waiting.len();
+        self.lose_first(lost, "not_written");
         lost
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
@@ -276,10 +331,11 @@ mod tests {
             for entry in 1..7 {
                 assert!(queue.add(entry, "a", 9, 1));
             }
-            assert_eq!(queue.first(), [0, 1, 2, 3]);
-            queue.forget(3);
+            assert_eq!(queue.behind(0, 9), [0, 1, 2, 3]);
+            queue.forget(0, 3);
             assert!(queue.add(7, "a", 9, 1));
-            assert_eq!(queue.first(), [3, 7]);
+            assert_eq!(queue.behind(0, 9), [3, 7]);
+            assert_eq!((queue.behind(1, 9), queue.behind(0, 1)), (vec![7], vec![3]));
         });
         assert_eq!(count(&snapshotter), [("queue_full".to_owned(), 3)]);
     }
@@ -295,7 +351,7 @@ mod tests {
             }
             queue.add(10, "quiet", 2, 1);
             queue.add(11, "loud", 2, 2);
-            assert_eq!(queue.first(), [0, 1, 10, 11]);
+            assert_eq!(queue.behind(0, 9), [0, 1, 10, 11]);
         });
         assert_eq!(count(&snapshotter), [("too_many".to_owned(), 3)]);
     }
@@ -310,5 +366,80 @@ mod tests {
             assert_eq!((queue.lose_all(), queue.lose_all()), (1, 0));
         });
         assert_eq!(count(&snapshotter), [("not_written".to_owned(), 1)]);
+    }
+
+    /// A queue of so many numbers.
+    fn queue(entries: i32) -> Mutex<Queue<i32, ()>> {
+        let mut queue = Queue::new("dropped", 10_000);
+        for entry in 0..entries {
+            queue.add(entry, (), usize::MAX, 1);
+        }
+        Mutex::new(queue)
+    }
+
+    fn refusal() -> Error {
+        let cause = tenant_db::diesel::result::Error::NotFound;
+        Error::Database(tenant_db::Error::Query(cause))
+    }
+
+    #[tokio::test]
+    async fn what_the_database_refuses_keeps_nothing_else_waiting_and_is_counted() {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        let queue = queue(2000);
+        let (written, asked) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
+        let refused = [0, 7, 8, 1999];
+        let write = |batch: Vec<i32>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let is_refused = batch.iter().any(|entry| refused.contains(entry));
+            if !is_refused {
+                written.lock().unwrap().extend(batch);
+            }
+            ready(if is_refused { Err(refusal()) } else { Ok(()) })
+        };
+        write_all(&queue, write).await.unwrap();
+        let wanted: Vec<i32> = (0..2000).filter(|entry| !refused.contains(entry)).collect();
+        assert_eq!(*written.lock().unwrap(), wanted);
+        assert!(lock(&queue).waiting.is_empty());
+        let asked = asked.into_inner();
+        assert!(asked < 100, "{asked} statements");
+        assert_eq!(count(&snapshotter), [("refused".to_owned(), 4)]);
+    }
+
+    #[tokio::test]
+    async fn while_the_database_takes_nothing_everything_is_kept() {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _guard = metrics::set_default_local_recorder(&recorder);
+        let queue = queue(600);
+        let asked = AtomicUsize::new(0);
+        let refuse = |_| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            ready(Err(refusal()))
+        };
+        write_all(&queue, refuse).await.unwrap_err();
+        let refused = asked.swap(0, Ordering::Relaxed);
+        assert!(refused < 50, "{refused} statements");
+        let fail = |_| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            ready(Err(Error::Database(tenant_db::Error::Busy)))
+        };
+        write_all(&queue, fail).await.unwrap_err();
+        assert_eq!(asked.into_inner(), 1);
+        assert_eq!(lock(&queue).waiting.len(), 600);
+        // Nor is one lost that is refused once, and not again.
+        let alone = AtomicUsize::new(0);
+        let write = |batch: Vec<i32>| {
+            let is_refused = match batch.as_slice() {
+                [0] => alone.fetch_add(1, Ordering::Relaxed) == 0,
+                _ => batch.contains(&0),
+            };
+            ready(if is_refused { Err(refusal()) } else { Ok(()) })
+        };
+        write_all(&queue, write).await.unwrap();
+        assert_eq!(alone.into_inner(), 2);
+        assert!(lock(&queue).waiting.is_empty());
+        assert!(count(&snapshotter).is_empty());
     }
 }

@@ -168,6 +168,16 @@ impl From<tenant_db::Error> for Error {
 }
 
 impl Error {
+    /// Whether the database has answered that it does not take what it was given: so it may be with
+    /// these values again, and not with others.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(tenant_db::Error::Query(_) | tenant_db::Error::NotAMember)
+        )
+    }
+
     pub(crate) fn session_revoked() -> Self {
         Self::Database(tenant_db::Error::SessionRevoked)
     }

@@ -8,9 +8,13 @@ use diesel::sql_types::Text;
 use jobs::Trail;
 use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
+use store::denials::{Asked, NewDenial};
+use store::reads::NewRead;
+use store::{Moment, Who};
 
 use crate::audit_events::own_id;
 use crate::refresh::{age_used_tokens, refresh, sign_in};
+use crate::rows::principal;
 use crate::state;
 
 const DENIALS: &str = "/api/v1/audit/denials";
@@ -339,4 +343,54 @@ async fn a_full_queue_refuses_nobody_and_what_it_has_is_written_when_the_server_
     );
     drop(beside);
     assert!(found(&alice, "the-last").await.is_some());
+}
+
+/// A source of denials and reads that the database refuses, as no request leaves them.
+#[tokio::test]
+async fn what_the_database_refuses_keeps_nothing_else_from_being_written_down() {
+    let trail = Trail::of_size(100);
+    let shared = trail.clone();
+    let app = TestApp::start_with(move |_, services| services.trail = shared).await;
+    let alice = app.register("alice@acme.example", "acme-corp").await;
+    let tenant_id = principal(&alice).tenant.unwrap().id;
+    let moment = || Moment::new(chrono::Utc::now());
+    let asked = |route: &str| Asked {
+        who: Who::User(principal(&alice).account.uuid()),
+        route: Some(route.to_owned()),
+        object_type: None,
+        object_id: None,
+        request_id: "refused".to_owned(),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    let long = format!("GET /{}", "x".repeat(300));
+    for route in ["GET /one", &long, "GET /two", "GET /\0", "GET /three"] {
+        trail.deny(NewDenial {
+            moment: moment(),
+            tenant_id: Some(tenant_id),
+            slug: None,
+            asked: asked(route),
+            reason: "forbidden",
+            status: 403,
+            reaches_across: false,
+            selected: None,
+        });
+        trail.note_read(NewRead {
+            moment: moment(),
+            tenant_id,
+            asked: asked(route),
+        });
+    }
+    for table in ["denials", "reads"] {
+        state::until(&app, &format!("{table} WHERE request_id = 'refused'"), 3).await;
+    }
+    let viewer = alice.colleague("viewer").await;
+    drop(
+        named(&viewer, "the-next")
+            .get("/api/v1/roles")
+            .await
+            .expect(403),
+    );
+    drop(denial(&alice, "the-next").await);
+    let read = alice.get("/api/v1/audit/reads?limit=100").await.expect(200);
+    assert!(!read.text().contains("xxx"));
 }

@@ -82,6 +82,7 @@ mod tenant_plans;
 mod tenant_settings;
 mod tenants;
 mod tokens;
+mod trail_retention;
 mod transfer;
 mod users;
 mod verification;
