@@ -380,14 +380,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ORDER BY 1
 $$;
 
--- The places in the current tenant's chain of these events; those that wait have
--- none.
-CREATE FUNCTION tenancy.seqs_of(events uuid[]) RETURNS TABLE (event_id uuid, seq bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT s.event_id, s.seq FROM tenancy.audit_seals s
-    WHERE s.tenant_id = tenancy.current_tenant() AND s.event_id = ANY (events)
-$$;
-
 -- Checkpoints ------------------------------------------------------------------
 
 CREATE FUNCTION tenancy.checkpoints(after bigint)
@@ -502,6 +494,5 @@ SELECT tenancy.protect('tenancy.audit_events', door => 'rowhouse_tenancy', comma
 
 GRANT EXECUTE ON FUNCTION tenancy.record_event(), tenancy.audit(regclass, name, boolean, name[], name[])
     TO rowhouse_owner;
-GRANT EXECUTE ON FUNCTION tenancy.seqs_of(uuid[]) TO rowhouse_app;
 
 SET LOCAL ROLE NONE;

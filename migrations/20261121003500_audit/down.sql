@@ -1,3 +1,9 @@
+SET LOCAL ROLE rowhouse_owner;
+DROP TRIGGER withdraw_values ON memberships;
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_directory;
+DROP FUNCTION directory.withdraw_values();
+SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_tenancy;
 REVOKE EXECUTE ON FUNCTION tenancy.act_as(uuid) FROM rowhouse_directory, rowhouse_auth;
 REVOKE EXECUTE ON FUNCTION tenancy.erase_object(uuid, text, text), tenancy.erase_actor(uuid, uuid),

@@ -15,3 +15,30 @@ GRANT EXECUTE ON FUNCTION tenancy.audit_chains(), tenancy.checkpoints(bigint),
 GRANT EXECUTE ON FUNCTION tenancy.audit_chain(uuid, bigint, int), tenancy.audit_unsealed(uuid) TO rowhouse_ops;
 
 SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_directory;
+
+-- What was recorded of somebody whose account is a tenant's own goes when they are
+-- removed, as what was recorded of everybody else does when they delete their account.
+-- A personal account lives on elsewhere.
+CREATE FUNCTION directory.withdraw_values() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM public.accounts a WHERE a.id = NEW.account_id AND a.home_tenant_id = NEW.tenant_id) THEN
+        PERFORM tenancy.erase_object(NEW.tenant_id, 'memberships', NEW.id::text);
+        PERFORM tenancy.erase_actor(NEW.tenant_id, NEW.account_id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+GRANT EXECUTE ON FUNCTION directory.withdraw_values() TO rowhouse_owner;
+
+SET LOCAL ROLE NONE;
+SET LOCAL ROLE rowhouse_owner;
+
+-- Triggers fire in the order of their names: behind tenancy_audit, so that the event
+-- of the removal is there.
+CREATE TRIGGER withdraw_values AFTER UPDATE OF removed_at ON memberships
+    FOR EACH ROW WHEN (OLD.removed_at IS NULL AND NEW.removed_at IS NOT NULL)
+    EXECUTE FUNCTION directory.withdraw_values();
+
+SET LOCAL ROLE NONE;

@@ -229,6 +229,10 @@ pub(crate) fn authors() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .additional_properties(Some(Schema::OneOf(author)))
+        .description(Some(
+            "For each field who has set it last, and when, by the latest 1000 events of the object; \
+             `null` where none of them tells.",
+        ))
         .examples([serde_json::json!({ "name": {
             "actor": { "kind": "user", "id": "01980e6f-a30b-7f0d-9a3c-5d2b8e41c07a" },
             "at": "2026-01-31T09:30:00.123456Z",
@@ -241,6 +245,10 @@ pub(crate) fn authors() -> Schema {
 pub(crate) fn changes() -> Schema {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .description(Some(
+            "By column what it was and what it became: times in UTC, any other value as PostgreSQL's \
+             `to_jsonb` writes it. `null` once it was erased for the sake of a person.",
+        ))
         .examples([serde_json::json!({ "name": { "before": "Atlas", "after": "Atlas 2" } })])
         .build()
         .into()

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::declare_sql_function;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -50,6 +50,19 @@ extern "SQL" {
     fn blame(object_type: Text, object_id: Text) -> Jsonb;
 }
 
+/// The columns of audited tables that are times. The trail keeps them as PostgreSQL writes them, and
+/// proves that text; what reads it shows them as it shows all times.
+pub const TIMES: [&str; 8] = [
+    "accepted_at",
+    "created_at",
+    "deleted_at",
+    "erase_after",
+    "expires_at",
+    "last_used_at",
+    "removed_at",
+    "updated_at",
+];
+
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -67,7 +80,7 @@ pub struct Event {
     pub object_type: String,
     /// The row.
     pub object_id: String,
-    /// Per column that changed `{"before", "after"}`; `None` once they are erased.
+    /// Per column that changed `{"before", "after"}`, times in UTC; `None` once they are erased.
     pub changes: Option<Value>,
     /// The request that did it.
     pub request_id: Option<String>,
@@ -312,8 +325,21 @@ fn event((row, seq): (Row, Option<i64>), known: &Actors) -> Event {
         action: row.action,
         object_type: row.object_type,
         object_id: row.object_id,
-        changes: row.changes,
+        changes: row.changes.map(with_times),
         request_id: row.request_id,
         address: row.address.map(|address| address.addr()),
     }
+}
+
+fn with_times(mut changes: Value) -> Value {
+    let fields = changes.as_object_mut().into_iter().flatten();
+    let times = fields.filter(|(field, _)| TIMES.contains(&field.as_str()));
+    for value in times.flat_map(|(_, change)| change.as_object_mut().into_iter().flatten()) {
+        let time = value.1.as_str().map(DateTime::parse_from_rfc3339);
+        // What is no time, such as `infinity`, stays what it is.
+        if let Some(Ok(time)) = time {
+            *value.1 = Value::from(time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true));
+        }
+    }
+    changes
 }

@@ -105,6 +105,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121002700_conditional_writes/up.sql"),
         include_str!("../../../migrations/20261121003200_tenant_plans/up.sql"),
         include_str!("../../../migrations/20261121003300_plan_limits/up.sql"),
+        include_str!("../../../migrations/20261121003500_audit/up.sql"),
         include_str!("../../../migrations/20261121003600_denials_and_reads/up.sql"),
         include_str!("../../../migrations/20261121004100_plan_limits_of_roles_and_keys/up.sql"),
     ]
@@ -164,6 +165,13 @@ fn triggers(catalog: Catalog) -> Catalog {
             "AFTER UPDATE OF removed_at",
             "FOR EACH ROW WHEN (((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL))) \
              EXECUTE FUNCTION directory.retire_managed_account()",
+        )
+        .trigger(
+            "public.memberships",
+            "withdraw_values",
+            "AFTER UPDATE OF removed_at",
+            "FOR EACH ROW WHEN (((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL))) \
+             EXECUTE FUNCTION directory.withdraw_values()",
         )
         .trigger(
             "public.jobs",

@@ -9,7 +9,9 @@ use rowhouse_tests::{Caller, TestApp};
 use serde_json::{Value, json};
 
 use crate::projects::path;
+use crate::refresh::Session;
 use crate::rows::principal;
+use crate::state;
 
 pub(crate) const EVENTS: &str = "/api/v1/audit/events";
 
@@ -326,4 +328,116 @@ async fn whoever_left_stays_who_they_were_and_what_was_deleted_is_still_told_of(
         events(&alice, &format!("actor={id}&action=insert")).await,
         found
     );
+}
+
+/// What was recorded of somebody whose account is the tenant's own goes with them, whoever removes
+/// them; somebody with an account of their own deletes that.
+#[tokio::test]
+async fn of_a_managed_member_who_is_gone_nothing_personal_is_left_and_the_chain_holds() {
+    let (app, alice, _) = TestApp::two_tenants().await;
+    state::set_signup(&app, "acme-corp", "open");
+    let join = json!({ "email": "bob@globex.example", "password": "securepass123", "full_name": "Bob",
+        "tenant_slug": "acme-corp" });
+    let joined = app.stranger().post("/api/v1/auth/register", join).await;
+    let bob = Session::of(&app, &joined.expect(201)).caller;
+    let (removed, leaving, ending) = (
+        alice.colleague("member").await,
+        alice.colleague("admin").await,
+        alice.colleague("viewer").await,
+    );
+    let mut ids = Vec::new();
+    for caller in [&removed, &leaving, &ending, &bob] {
+        ids.push(own_id(caller).await);
+    }
+    drop(removed.create_project("Atlas").await);
+    drop(leaving.create_project("Borealis").await);
+    // Some of it is sealed, and some is not.
+    for waiting in app.identity().tenants_to_seal(10).await.unwrap() {
+        let sealed = app.identity().seal_events(waiting.tenant.into(), 100).await;
+        assert!(sealed.unwrap() > 0);
+    }
+    drop(removed.create_project("Caldera").await);
+    let emails = ["member", "admin", "viewer"].map(|role| format!("{role}@acme-corp.example"));
+    let before = json!(events(&alice, "").await).to_string();
+    assert!(
+        emails.iter().all(|email| before.contains(email)),
+        "{before}"
+    );
+
+    let user = |id: &str| format!("/api/v1/users/{id}");
+    drop(alice.delete(&user(&ids[0])).await.expect(204));
+    drop(leaving.delete(&user(&ids[1])).await.expect(204));
+    drop(ending.delete("/api/v1/users/me").await.expect(204));
+    drop(alice.delete(&user(&ids[3])).await.expect(204));
+
+    let after = json!(events(&alice, "").await).to_string();
+    assert!(emails.iter().all(|email| !after.contains(email)), "{after}");
+    assert!(after.contains("bob@globex.example"));
+    for id in &ids[..3] {
+        let of_object = events(&alice, &format!("object_type=users&object_id={id}")).await;
+        assert!(of_object.len() >= 2);
+        assert!(
+            of_object
+                .iter()
+                .all(|event| event["changes"] == Value::Null),
+            "{of_object:?}"
+        );
+    }
+    // What they did stays, without where they were.
+    for (id, least) in [(&ids[0], 2), (&ids[1], 2), (&ids[2], 1)] {
+        let done = events(&alice, &format!("actor={id}")).await;
+        assert!(done.len() >= least, "{done:?}");
+        assert!(
+            done.iter().all(|event| event["address"] == Value::Null),
+            "{done:?}"
+        );
+    }
+    let removals = events(
+        &alice,
+        &format!("object_id={}&actor={}", ids[0], own_id(&alice).await),
+    )
+    .await;
+    assert_eq!(removals[0]["address"], "127.0.0.1");
+    let flaws = "tenancy.audit_heads h, tenancy.audit_chain(h.tenant_id, 0, 1000) c WHERE c.state";
+    assert_eq!(
+        state::count(&app, &format!("{flaws} IN ('changed', 'missing')")),
+        0
+    );
+    assert!(state::count(&app, &format!("{flaws} = 'erased'")) > 3);
+    let unsealed =
+        "tenants t, tenancy.audit_unsealed(t.id) u WHERE u.state NOT IN ('whole', 'erased')";
+    assert_eq!(state::count(&app, unsealed), 0);
+}
+
+#[tokio::test]
+async fn times_among_changes_are_those_that_the_object_shows() {
+    let (_app, alice, _) = TestApp::two_tenants().await;
+    let odd = "2026-01-02T03:04:05.120000+00:00";
+    let made = alice
+        .post("/api/v1/projects", json!({ "name": odd }))
+        .await
+        .expect(201)
+        .json();
+    let id = made["id"].as_str().unwrap();
+    drop(alice.delete(&path(id)).await.expect(204));
+    let shown = alice
+        .get("/api/v1/projects?deleted=true")
+        .await
+        .expect(200)
+        .json();
+    let found = events(&alice, &format!("object_type=projects&object_id={id}")).await;
+    let [deleted, inserted] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        inserted["changes"]["created_at"]["after"],
+        made["created_at"]
+    );
+    assert_eq!(
+        deleted["changes"]["deleted_at"]["after"],
+        shown["data"][0]["deleted_at"]
+    );
+    assert!(made["created_at"].as_str().unwrap().ends_with('Z'));
+    // A name is what somebody wrote.
+    assert_eq!(inserted["changes"]["name"]["after"], odd);
 }

@@ -76,7 +76,7 @@ impl From<Author> for AuthorView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = History)]
 pub(crate) struct HistoryView {
-    /// For each field who has set it last, and when; `null` where no event tells.
+    /// For each field who has set it last, and when, by the latest 1000 events; `null` where none tells.
     #[schema(schema_with = crate::openapi::authors)]
     fields: BTreeMap<&'static str, Option<AuthorView>>,
     /// Newest first.

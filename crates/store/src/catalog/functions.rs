@@ -84,6 +84,12 @@ pub(super) fn functions() -> Vec<Function> {
         )
         .callers(&[OWNER]),
         Function::definer(
+            "directory.withdraw_values()",
+            DIRECTORY,
+            "140075a912927b16f24f3ed66b33d20776f2fba667f925509ba2c44591071158",
+        )
+        .callers(&[OWNER]),
+        Function::definer(
             "directory.set_own_name(text)",
             DIRECTORY,
             "b423d603970cdbc7965215f06b9481cd0545357a1ed43b8bc306e631543428ef",
@@ -455,7 +461,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::invoker(
             "tenancy.blame(text,text)",
             TENANCY,
-            "dd88ad1343a6b52664d964483b321a995bdb1b5c39b9e0ddfb4683c0510e9719",
+            "83903c27462c5528ba409aa5fe581e071dc9722a50d89f0194867c0ba4ba4151",
         )
         .callers(&[APP]),
         Function::definer("directory.forget_tenant()", DIRECTORY, "0").callers(&[OWNER]),

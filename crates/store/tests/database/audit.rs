@@ -4,6 +4,7 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::Database;
 use serde_json::{Value, json};
+use store::audit_events::TIMES;
 use tenant_db::Context;
 use uuid::Uuid;
 
@@ -291,4 +292,91 @@ fn a_table_is_audited_from_its_first_row_and_by_its_whole_key() {
         (&last["action"], &last["actor_id"]),
         (&json!("delete"), &json!("postgres"))
     );
+}
+
+/// What reads the trail knows the times in it by the names of their columns.
+#[test]
+fn the_columns_of_audited_tables_that_are_shown_as_times_are_those_that_are_times() {
+    let database = Database::fresh();
+    let mut superuser = database.superuser();
+    let mut columns = |are_times: bool| {
+        let sql = format!(
+            "SELECT DISTINCT a.attname::text COLLATE \"C\" AS text
+             FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = t.tgrelid
+             WHERE t.tgname = 'tenancy_audit' AND a.attnum > 0 AND NOT a.attisdropped
+                 AND (a.atttypid = 'timestamptz'::regtype) = {are_times} ORDER BY 1"
+        );
+        texts(&mut superuser, &sql).unwrap()
+    };
+    assert_eq!(columns(true), TIMES);
+    let others = columns(false);
+    assert!(
+        others.iter().all(|name| !TIMES.contains(&name.as_str())),
+        "{others:?}"
+    );
+}
+
+#[test]
+fn who_set_a_field_last_is_read_from_the_latest_thousand_events_and_no_more() {
+    let database = Database::fresh();
+    let (acme, _) = two_tenants(&database);
+    let mut superuser = database.superuser();
+    let blame = |superuser: &mut PgConnection| -> (Value, i64) {
+        enter(superuser, &acme.context()).unwrap();
+        let found = format!(
+            "SELECT tenancy.blame('projects', '{}')::text AS text",
+            acme.project
+        );
+        let found = texts(superuser, &found).unwrap().remove(0);
+        let read = "(SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'audit_events')";
+        let read = count(superuser, read).unwrap();
+        superuser.batch_execute("COMMIT").unwrap();
+        (serde_json::from_str(&found).unwrap(), read)
+    };
+    let (found, _) = blame(&mut superuser);
+    assert_eq!(found["name"], found[""], "{found}");
+    superuser
+        .batch_execute(&format!(
+            "INSERT INTO tenancy.audit_events (tenant_id, id, at, actor_kind, actor_id, action, object_type, object_id, changes)
+             SELECT '{}', ('f0000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, now(), 'user', n::text, 'update',
+                 'projects', '{}', jsonb_build_object(CASE n WHEN 9000 THEN 'name' WHEN 8000 THEN 'status' ELSE 'version' END, '{{}}'::jsonb)
+             FROM generate_series(1, 9500) n;
+             INSERT INTO tenancy.audit_events (tenant_id, id, at, actor_kind, actor_id, action, object_type, object_id)
+             SELECT '{0}', gen_random_uuid(), now(), 'user', n::text, 'update', 'projects', (n % 2000)::text
+             FROM generate_series(1, 20000) n;
+             ANALYZE tenancy.audit_events",
+            acme.id, acme.project
+        ))
+        .unwrap();
+    let (found, read) = blame(&mut superuser);
+    assert_eq!(found["version"]["id"], "9500");
+    assert_eq!(found["name"]["id"], "9000");
+    // Set before those, nobody knows by whom; nor who made it.
+    assert_eq!(found.as_object().unwrap().len(), 2, "{found}");
+    assert!((1000..1100).contains(&read), "{read} rows");
+}
+
+#[test]
+fn what_somebody_did_is_erased_by_an_index() {
+    let database = Database::fresh();
+    let (acme, _) = two_tenants(&database);
+    let mut superuser = database.superuser();
+    superuser
+        .batch_execute(&format!(
+            "INSERT INTO tenancy.audit_events (tenant_id, id, at, actor_kind, actor_id, action, object_type, object_id, address)
+             SELECT '{}', ('f0000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, now(), 'user',
+                 CASE n % 1000 WHEN 0 THEN '{}' ELSE n::text END, 'update', 'projects', '{}', '192.0.2.1'
+             FROM generate_series(1, 9500) n;
+             ANALYZE tenancy.audit_events;
+             BEGIN; SELECT tenancy.erase_actor('{0}', '{1}')",
+            acme.id, acme.account, acme.project
+        ))
+        .unwrap();
+    let read = "(SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'audit_events')";
+    let read = count(&mut superuser, read).unwrap();
+    // Nine events, looked up three times.
+    assert!((9..100).contains(&read), "{read} rows");
+    superuser.batch_execute("COMMIT").unwrap();
+    let left = "(SELECT count(*) FROM tenancy.audit_events WHERE address IS NOT NULL)";
+    assert_eq!(count(&mut superuser, left), Ok(9491));
 }

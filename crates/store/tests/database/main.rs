@@ -8,6 +8,7 @@
 mod attacks;
 mod audit;
 mod audit_chain;
+mod audit_locks;
 mod contexts;
 mod doors;
 mod history;

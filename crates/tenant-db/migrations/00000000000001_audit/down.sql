@@ -5,7 +5,6 @@ DROP FUNCTION tenancy.erase_actor(uuid, uuid);
 DROP FUNCTION tenancy.erase_object(uuid, text, text);
 DROP FUNCTION tenancy.add_checkpoint(bigint, text, jsonb, bytea, bytea);
 DROP FUNCTION tenancy.checkpoints(bigint);
-DROP FUNCTION tenancy.seqs_of(uuid[]);
 DROP FUNCTION tenancy.audit_unsealed(uuid);
 DROP FUNCTION tenancy.audit_chain(uuid, bigint, int);
 DROP FUNCTION tenancy.audit_chains();

@@ -1,6 +1,6 @@
 //! What the audit trail brings into a database: the declared side of its migration.
 
-use super::catalog::{APP, Catalog, OWNER, Table};
+use super::catalog::{Catalog, OWNER, Table};
 use super::function::Function;
 use super::kernel::TENANCY;
 use super::tenant_table::TenantTable;
@@ -26,7 +26,7 @@ pub(super) fn declare(catalog: Catalog) -> Catalog {
     functions().into_iter().fold(catalog, Catalog::function)
 }
 
-fn functions() -> [Function; 19] {
+fn functions() -> [Function; 18] {
     [
         Function::definer(
             "tenancy.record_event()",
@@ -95,12 +95,6 @@ fn functions() -> [Function; 19] {
             TENANCY,
             "f5b5b447bb17ef6b323d19c54f13666d6b0333e34ef6860c143d6cf087446e70",
         ),
-        Function::definer(
-            "tenancy.seqs_of(uuid[])",
-            TENANCY,
-            "97c1e0867c2a54ca45b2b3d0985df6f6f4e7540d8c91715b86ba8c040126ece8",
-        )
-        .callers(&[APP]),
         Function::definer(
             "tenancy.checkpoints(bigint)",
             TENANCY,

@@ -386,7 +386,9 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "audit read",
-        &["SELECT s::text AS text FROM tenancy.seqs_of(ARRAY['{b_project}'::uuid]) s"],
+        &[
+            "SELECT tenancy.seq_of('{b_project}')::text AS text WHERE tenancy.seq_of('{b_project}') IS NOT NULL",
+        ],
         Nothing,
         Holds,
     ),
