@@ -16,6 +16,8 @@ DROP TABLE platform_denials;
 DROP TABLE denials;
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_tenancy;
+DROP FUNCTION tenancy.check_chain(int, int);
+DROP TABLE tenancy.chain_checks;
 DROP FUNCTION tenancy.broken_chains();
 DROP FUNCTION tenancy.blame(text, text);
 DROP FUNCTION tenancy.seq_of(uuid);

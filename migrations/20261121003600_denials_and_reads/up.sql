@@ -69,8 +69,67 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     GROUP BY h.tenant_id
 $$;
 
+-- How far the examination of each whole chain has come that servers make now and then.
+CREATE TABLE tenancy.chain_checks (
+    tenant_id  uuid PRIMARY KEY,
+    -- The last place that was examined; 0 where none is under way.
+    seq        bigint NOT NULL DEFAULT 0,
+    -- When the last one ended.
+    checked_at timestamptz
+);
+
+-- Examines at most so many links of one chain, from its beginning on: of one that is begun, else
+-- of the one that was examined longest ago, if that is longer than so many hours. No row: none
+-- is due. Whoever examines another one at the same time waits for nobody.
+CREATE FUNCTION tenancy.check_chain(hours int, most int)
+RETURNS TABLE (tenant_id uuid, links bigint, flaw bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    turn tenancy.chain_checks;
+    head tenancy.audit_heads;
+    last bytea;
+BEGIN
+    INSERT INTO tenancy.chain_checks (tenant_id)
+    SELECT h.tenant_id FROM tenancy.audit_heads h
+    WHERE NOT EXISTS (SELECT FROM tenancy.chain_checks c WHERE c.tenant_id = h.tenant_id)
+    ON CONFLICT DO NOTHING;
+    SELECT * INTO turn FROM tenancy.chain_checks c
+    WHERE c.seq > 0 OR c.checked_at IS NULL OR c.checked_at < now() - make_interval(hours => check_chain.hours)
+    ORDER BY c.seq = 0, c.checked_at NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- What is sealed behind this end meanwhile is left for the next time.
+    SELECT * INTO head FROM tenancy.audit_heads h WHERE h.tenant_id = turn.tenant_id;
+    SELECT count(*), min(link.seq) FILTER (WHERE link.is_broken), (array_agg(link.hash ORDER BY link.seq DESC))[1]
+    INTO links, flaw, last
+    FROM (
+        SELECT c.seq, c.hash, c.state IN ('changed', 'missing') OR c.seq <> turn.seq + row_number() OVER chain
+            OR c.hash <> sha256(coalesce(lag(c.hash) OVER chain,
+                    (SELECT s.hash FROM tenancy.audit_seals s WHERE s.tenant_id = turn.tenant_id AND s.seq = turn.seq),
+                    sha256(convert_to('rowhouse audit chain 1', 'UTF8') || uuid_send(turn.tenant_id)))
+                || int8send(c.seq) || uuid_send(c.event_id) || c.commitment) AS is_broken
+        FROM tenancy.audit_chain(turn.tenant_id, turn.seq, most) c
+        WHERE c.seq <= head.seq
+        WINDOW chain AS (ORDER BY c.seq)
+    ) link;
+    IF flaw IS NULL AND links < least(most, head.seq - turn.seq) THEN
+        flaw := turn.seq + links + 1;
+    ELSIF flaw IS NULL AND turn.seq + links = head.seq AND links > 0 AND last <> head.hash THEN
+        flaw := head.seq;
+    END IF;
+    tenant_id := turn.tenant_id;
+    UPDATE tenancy.chain_checks c
+    SET seq = CASE WHEN is_over.is_over THEN 0 ELSE turn.seq + links END,
+        checked_at = CASE WHEN is_over.is_over THEN now() ELSE c.checked_at END
+    FROM (SELECT flaw IS NOT NULL OR turn.seq + links >= head.seq AS is_over) is_over
+    WHERE c.tenant_id = turn.tenant_id;
+    RETURN NEXT;
+END
+$$;
+
 GRANT EXECUTE ON FUNCTION tenancy.seq_of(uuid), tenancy.blame(text, text) TO rowhouse_app;
-GRANT EXECUTE ON FUNCTION tenancy.broken_chains() TO rowhouse_auth;
+GRANT EXECUTE ON FUNCTION tenancy.broken_chains(), tenancy.check_chain(int, int) TO rowhouse_auth;
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_owner;

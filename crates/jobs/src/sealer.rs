@@ -1,5 +1,6 @@
-//! The sealer: what happened in each tenant is appended to the tenant's chain, and once an hour the
-//! ends of all chains are signed. Any number of servers may do it at once.
+//! The sealer: what happened in each tenant is appended to the tenant's chain, once an hour the ends
+//! of all chains are signed, and once a day each chain is examined from its beginning on. Any number
+//! of servers may do it at once.
 
 use std::time::Duration;
 
@@ -16,6 +17,12 @@ const EVENTS: i32 = 500;
 /// How often the ends of the chains are signed.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
+/// How many links of chains are examined a second, and as how many the shortest chain counts: to look
+/// at one costs something too.
+const LINKS: i32 = 500;
+const SHORTEST: i32 = 10;
+
+/// How long to wait where another server is at it, something failed, or no chain is due.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A sealer that lags further behind than this says so.
@@ -29,6 +36,7 @@ pub(crate) async fn run(bench: &Bench) {
     metrics::counter!("rowhouse_audit_seal_failures_total").increment(0);
     metrics::counter!("rowhouse_audit_sign_failures_total").increment(0);
     metrics::counter!("rowhouse_audit_chain_failures_total").increment(0);
+    metrics::counter!("rowhouse_audit_links_checked_total").increment(0);
     loop {
         let is_done = match seal(bench).await {
             Ok(is_done) => {
@@ -96,4 +104,45 @@ pub(crate) async fn sign(bench: &Bench) {
         };
         tokio::time::sleep(wait.min(HOUR)).await;
     }
+}
+
+/// Examines whole chains for ever, a piece a second.
+pub(crate) async fn check(bench: &Bench) {
+    if bench.audit.full_check_hours == 0 {
+        return;
+    }
+    loop {
+        let wait = match check_some(bench).await {
+            Ok(true) => Duration::from_secs(1),
+            Ok(false) => MINUTE,
+            Err(error) => {
+                log::warn!(error:% = error; "the chains of the audit trail were not examined");
+                MINUTE
+            }
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Answers whether there is more to examine.
+async fn check_some(bench: &Bench) -> Result<bool, Error> {
+    let mut left = LINKS;
+    while left > 0 {
+        let hours = bench.audit.full_check_hours;
+        let Some(check) = bench.identity.check_chain(hours, left).await? else {
+            return Ok(false);
+        };
+        let links = i32::try_from(check.links).unwrap_or(LINKS);
+        left = left.saturating_sub(links.max(SHORTEST));
+        metrics::counter!("rowhouse_audit_links_checked_total")
+            .increment(u64::try_from(links).unwrap_or_default());
+        if let Some(seq) = check.flaw {
+            metrics::counter!("rowhouse_audit_chain_failures_total").increment(1);
+            log::error!(
+                tenant_id:% = check.tenant, seq;
+                "the audit trail of a tenant does not hold: see rowhouse-admin audit verify"
+            );
+        }
+    }
+    Ok(true)
 }

@@ -113,8 +113,13 @@ async fn work(parts: Parts, stop: Stop) {
     let scheduled = Arc::clone(&bench);
     let clock = tokio::spawn(async move { schedule::run(&scheduled).await });
     let trail = Arc::clone(&bench);
-    let trail =
-        tokio::spawn(async move { tokio::join!(sealer::run(&trail), sealer::sign(&trail)) });
+    let trail = tokio::spawn(async move {
+        tokio::join!(
+            sealer::run(&trail),
+            sealer::sign(&trail),
+            sealer::check(&trail)
+        )
+    });
     let mut shift = Shift {
         lease: Lease {
             worker: Uuid::now_v7(),

@@ -18,6 +18,9 @@ pub struct AuditSettings {
     /// `audit.earlier_public_keys`: the public keys that signed checkpoints before, each with a colon
     /// and the number of the last one that counts. Default none.
     pub earlier_public_keys: Vec<TrustedKey>,
+    /// `audit.full_check_hours`: how often each chain is examined from its beginning on, a piece at a
+    /// time; 0: never. Default 24.
+    pub full_check_hours: u16,
     /// `audit.queue_size`: how many denials, and how many reads, wait in memory at most to be written
     /// down; what comes beyond them is counted and lost. Default 4096.
     pub queue_size: usize,
@@ -36,6 +39,7 @@ impl Default for AuditSettings {
             seal_milliseconds: 1000,
             signing_key_file: None,
             earlier_public_keys: Vec::new(),
+            full_check_hours: 24,
             queue_size: 4096,
             denials_retention_days: 90,
             reads_retention_days: 90,

@@ -79,9 +79,9 @@ pub use self::context::context;
 pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
 pub use self::identity::{
-    AccountMail, BrokenChain, Caller, Candidate, Chore, ClaimedJob, Ended, Goal, Guest, IdentityDb,
-    Invited, Lease, LinkRules, Next, Proof, Registrant, Retention, SecondFactor, SignedIn, Signing,
-    Slug, Verified,
+    AccountMail, BrokenChain, Caller, Candidate, ChainCheck, Chore, ClaimedJob, Ended, Goal, Guest,
+    IdentityDb, Invited, Lease, LinkRules, Next, Proof, Registrant, Retention, SecondFactor,
+    SignedIn, Signing, Slug, Verified,
 };
 pub use self::login_failures::{Admission, Attempt, LoginLimit, Subject};
 pub use self::ops_audit::AuditReport;

@@ -1,11 +1,12 @@
-//! The ends of the chains are signed by the servers, and only of chains that hold.
+//! The ends of the chains are signed by the servers, and only of chains that hold where they have
+//! grown; and each chain is examined from its beginning on, now and then.
 
 use std::time::Duration;
 
 use auth::CheckpointKey;
 use chrono::Utc;
-use rowhouse_tests::TestApp;
-use store::{BrokenChain, Next, Signing};
+use rowhouse_tests::{Setup, TestApp, Work};
+use store::{BrokenChain, ChainCheck, Next, Signing};
 use tenant_db::diesel::connection::SimpleConnection as _;
 
 use crate::state;
@@ -124,4 +125,123 @@ async fn it_is_signed_whatever_a_tenant_locks_and_by_one_server_at_a_time() {
         signed.await.unwrap(),
         Signing::Fine(Next::Elsewhere)
     ));
+}
+
+/// What is due of all chains, in pieces of two links; what was found of each.
+async fn examine(app: &TestApp, hours: u16) -> Vec<ChainCheck> {
+    let mut found: Vec<ChainCheck> = Vec::new();
+    while let Some(piece) = app.identity().check_chain(hours, 2).await.unwrap() {
+        assert!(piece.links <= 2);
+        match found.last_mut() {
+            Some(last) if last.tenant == piece.tenant => {
+                last.links += piece.links;
+                last.flaw = piece.flaw;
+            }
+            _ => found.push(piece),
+        }
+    }
+    found
+}
+
+fn make_due(app: &TestApp) {
+    state::change(
+        app,
+        "UPDATE tenancy.chain_checks SET checked_at = checked_at - interval '24 hours'",
+    );
+}
+
+#[tokio::test]
+async fn each_chain_is_examined_from_its_beginning_on_once_a_day() {
+    let (app, alice, bob) = TestApp::two_tenants().await;
+    for number in 0..3 {
+        drop(alice.create_project(&format!("Atlas {number}")).await);
+        drop(bob.create_project(&format!("Borealis {number}")).await);
+    }
+    seal(&app).await;
+    sign(&app).await.unwrap();
+    let lengths = state::count(&app, "tenancy.audit_seals");
+    let found = examine(&app, 24).await;
+    assert_eq!(found.len(), 2);
+    assert_eq!(found.iter().map(|check| check.links).sum::<i64>(), lengths);
+    assert!(found.iter().all(|check| check.flaw.is_none()), "{found:?}");
+    assert_eq!(examine(&app, 24).await, []);
+
+    // Long before what servers look at when they sign.
+    let tenant = alice.get("/api/v1/tenant").await.expect(200).json()["id"].clone();
+    let tenant: uuid::Uuid = tenant.as_str().unwrap().parse().unwrap();
+    let of_acme = format!("tenant_id = '{tenant}'");
+    let length = state::count(&app, &format!("tenancy.audit_seals WHERE {of_acme}"));
+    assert!(length > 4, "{length}");
+    let event = format!("(SELECT event_id FROM tenancy.audit_seals WHERE {of_acme} AND seq = 3)");
+    for (harm, flaw) in [
+        (
+            format!("UPDATE tenancy.audit_events SET actor_id = 'x' WHERE id = {event}"),
+            3,
+        ),
+        (
+            format!("UPDATE tenancy.audit_events SET changes = '{{}}' WHERE id = {event}"),
+            3,
+        ),
+        (
+            format!("DELETE FROM tenancy.audit_events WHERE id = {event}"),
+            3,
+        ),
+        (
+            format!("UPDATE tenancy.audit_seals SET hash = '\\x00' WHERE {of_acme} AND seq = 2"),
+            2,
+        ),
+        (
+            format!("DELETE FROM tenancy.audit_seals WHERE {of_acme} AND seq = 3"),
+            4,
+        ),
+        (
+            format!("DELETE FROM tenancy.audit_seals WHERE {of_acme} AND seq = {length}"),
+            length,
+        ),
+        (
+            format!("DELETE FROM tenancy.audit_seals WHERE {of_acme}"),
+            1,
+        ),
+        (
+            format!("UPDATE tenancy.audit_heads SET hash = '\\x00' WHERE {of_acme}"),
+            length,
+        ),
+    ] {
+        for table in ["events", "seals", "heads"] {
+            state::change(
+                &app,
+                &format!("CREATE TABLE kept_{table} AS TABLE tenancy.audit_{table}"),
+            );
+        }
+        state::change(&app, &harm);
+        make_due(&app);
+        let found = examine(&app, 24).await;
+        let broken: Vec<_> = found.iter().filter(|check| check.flaw.is_some()).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(broken.len(), 1, "{harm}: {found:?}");
+        assert_eq!(
+            (broken[0].tenant, broken[0].flaw),
+            (tenant, Some(flaw)),
+            "{harm}"
+        );
+        for table in ["events", "seals", "heads"] {
+            state::change(&app, &format!("DELETE FROM tenancy.audit_{table}"));
+            state::change(
+                &app,
+                &format!("INSERT INTO tenancy.audit_{table} TABLE kept_{table}"),
+            );
+            state::change(&app, &format!("DROP TABLE kept_{table}"));
+        }
+    }
+
+    // And by whoever works on jobs.
+    make_due(&app);
+    let done = "tenancy.chain_checks WHERE seq = 0 AND checked_at > now() - interval '1 hour'";
+    assert_eq!(state::count(&app, done), 0);
+    let worker = Setup {
+        worker: Some(Work::default()),
+        ..Setup::default()
+    };
+    let _beside = app.start_beside_as(worker).await;
+    state::until(&app, done, 2).await;
 }

@@ -39,6 +39,7 @@ async fn denials_and_seals_are_counted_where_the_settings_say_and_nowhere_else()
         "rowhouse_reads_dropped_total{cause=\"queue_full\"} 0",
         "rowhouse_audit_seal_failures_total 0",
         "rowhouse_audit_chain_failures_total 0",
+        "rowhouse_audit_links_checked_total ",
     ] {
         while !metrics().await.contains(line) {
             assert!(Instant::now() < deadline, "{line} is not counted");

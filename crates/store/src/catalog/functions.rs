@@ -453,6 +453,12 @@ pub(super) fn functions() -> Vec<Function> {
         )
         .callers(&[AUTH]),
         Function::definer(
+            "tenancy.check_chain(integer,integer)",
+            TENANCY,
+            "c586a3cc31b67a27026d9df431af4bf7cc0cf6b4ef61def80a32e3b383bd8874",
+        )
+        .callers(&[AUTH]),
+        Function::definer(
             "tenancy.seq_of(uuid)",
             TENANCY,
             "058caf308ec8c5855643173c50318caa907c6f61e954adb5731b326920133064",

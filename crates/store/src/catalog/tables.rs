@@ -211,5 +211,6 @@ pub(super) fn tables() -> Vec<Table> {
         Table::new("tenancy.member", TENANCY),
         Table::new("tenancy.session", TENANCY),
         Table::new("tenancy.key", TENANCY),
+        Table::new("tenancy.chain_checks", TENANCY),
     ]
 }

@@ -1,10 +1,12 @@
-//! What the servers do for the audit trail: they seal events, and sign the ends of the chains.
+//! What the servers do for the audit trail: they seal events, sign the ends of the chains, and
+//! examine whole chains now and then.
 
 use std::time::Duration;
 
 use auth::CheckpointKey;
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, Uuid as SqlUuid};
 use domain::TenantId;
 use tenant_db::audit::{self, Checkpoint, Waiting};
 use uuid::Uuid;
@@ -27,11 +29,25 @@ pub enum Signing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct BrokenChain {
     /// Whose.
-    #[diesel(sql_type = diesel::sql_types::Uuid, column_name = tenant_id)]
+    #[diesel(sql_type = SqlUuid, column_name = tenant_id)]
     pub tenant: Uuid,
     /// The first place that does not.
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    #[diesel(sql_type = BigInt)]
     pub seq: i64,
+}
+
+/// What was examined of one chain, from its beginning on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct ChainCheck {
+    /// Whose.
+    #[diesel(sql_type = SqlUuid, column_name = tenant_id)]
+    pub tenant: Uuid,
+    /// How many links.
+    #[diesel(sql_type = BigInt)]
+    pub links: i64,
+    /// The first place that does not hold; then this chain is begun anew the next time.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub flaw: Option<i64>,
 }
 
 /// The name of the chore in the database.
@@ -61,6 +77,22 @@ impl IdentityDb {
             .db
             .ask(move |conn| audit::seal_events(conn, tenant, most))
             .await?)
+    }
+
+    /// Examines at most so many links of one chain: of one that another call has begun, else of the
+    /// one that was examined longest ago, if that is longer than so many hours. `None`: none is due.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn check_chain(&self, hours: u16, most: i32) -> Result<Option<ChainCheck>, Error> {
+        let check = move |conn: &mut PgConnection| {
+            diesel::sql_query("SELECT tenant_id, links, flaw FROM tenancy.check_chain($1, $2)")
+                .bind::<Integer, _>(i32::from(hours))
+                .bind::<Integer, _>(most)
+                .get_result(conn)
+                .optional()
+        };
+        Ok(self.db.ask(check).await?)
     }
 
     /// Signs the ends of all chains that have grown, if it is due and no other server does it, and
