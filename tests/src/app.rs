@@ -114,7 +114,15 @@ impl TestApp {
     /// # Panics
     /// When it does not start.
     pub async fn start_managed() -> Self {
-        Self::serve(Arc::new(Database::managed()), &Setup::default(), |_, _| ())
+        Self::start_managed_as(Setup::default()).await
+    }
+
+    /// The same, with these differences.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_managed_as(setup: Setup) -> Self {
+        Self::serve(Arc::new(Database::managed()), &setup, |_, _| ())
     }
 
     /// Another server on the same database, with these differences.
@@ -248,7 +256,16 @@ impl TestApp {
 
     /// A server with two tenants, `acme-corp` and `globex-inc`, and the owner of each.
     pub async fn two_tenants() -> (Self, Caller, Caller) {
-        let app = Self::start().await;
+        Self::start().await.with_two_tenants().await
+    }
+
+    /// The same, on a database that no superuser made.
+    pub async fn two_tenants_managed() -> (Self, Caller, Caller) {
+        Self::start_managed().await.with_two_tenants().await
+    }
+
+    async fn with_two_tenants(self) -> (Self, Caller, Caller) {
+        let app = self;
         let alice = app.register("alice@acme.example", "acme-corp").await;
         let bob = app.register("bob@globex.example", "globex-inc").await;
         (app, alice, bob)

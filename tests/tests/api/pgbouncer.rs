@@ -4,14 +4,26 @@ use rowhouse_tests::{Setup, TestApp, Work};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-#[tokio::test]
-async fn the_server_works_behind_pgbouncer_and_keeps_tenants_apart() {
-    let app = TestApp::start_as(Setup {
+fn behind_pgbouncer() -> Setup {
+    Setup {
         pgbouncer: true,
         worker: Some(Work::default()),
         ..Setup::default()
-    })
-    .await;
+    }
+}
+
+#[tokio::test]
+async fn the_server_works_behind_pgbouncer_and_keeps_tenants_apart() {
+    works_and_keeps_tenants_apart(TestApp::start_as(behind_pgbouncer()).await).await;
+}
+
+/// Without the slot and with keys for every backend.
+#[tokio::test]
+async fn the_server_works_behind_pgbouncer_at_level_managed() {
+    works_and_keeps_tenants_apart(TestApp::start_managed_as(behind_pgbouncer()).await).await;
+}
+
+async fn works_and_keeps_tenants_apart(app: TestApp) {
     let report = app.identity().verify().await.unwrap();
     assert!(report.is_clean(), "{report}");
     let alice = app.register("alice@acme.example", "acme-corp").await;

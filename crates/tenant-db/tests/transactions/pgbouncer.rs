@@ -26,7 +26,15 @@ struct Pooled {
 
 impl Pooled {
     fn new(backends: u32) -> Self {
-        let scene = Scene::new();
+        Self::on(Scene::new(), backends)
+    }
+
+    /// The same at level managed.
+    fn managed(backends: u32) -> Self {
+        Self::on(Scene::managed(), backends)
+    }
+
+    fn on(scene: Scene, backends: u32) -> Self {
         register_seal_key(&mut scene.database.superuser(), &seal_key().unbound()).unwrap();
         Self {
             bouncer: PgBouncer::start(&scene.database, backends),
@@ -80,7 +88,15 @@ fn look(conn: &mut TenantConn<'_>) -> Result<Seen, Error> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_with_many_tenants_transactions_share_two_backends_and_no_rows() {
-    let pooled = Pooled::new(2);
+    share_backends_and_no_rows(&Pooled::new(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn they_do_so_at_level_managed() {
+    share_backends_and_no_rows(&Pooled::managed(2)).await;
+}
+
+async fn share_backends_and_no_rows(pooled: &Pooled) {
     let tenants = [pooled.scene.acme, pooled.scene.globex];
     let servers = [pooled.connect(6), pooled.connect(6)];
     let mut runs = JoinSet::new();
@@ -330,6 +346,68 @@ fn what_is_forged_or_comes_late_is_refused_here_too() {
     // A session that belongs to somebody else, and a tenant that is not the session's.
     let other = db.run_blocking(globex.context_in(&acme), look);
     assert!(matches!(other, Err(Error::Stale)), "{other:?}");
+}
+
+/// At level managed everybody may write the setting in which the context lies.
+#[test]
+fn a_token_of_a_neighbour_on_the_same_backend_opens_nothing_at_level_managed() {
+    let pooled = Pooled::managed(1);
+    let (acme, globex) = (pooled.scene.acme, pooled.scene.globex);
+    let db = pooled.connect(1);
+    add(&db, &acme, "Secret").unwrap();
+    let token = setting(&db, &acme, "tenancy.context");
+    assert!(token.starts_with(&acme.id.simple().to_string()), "{token}");
+    let backend = pid_of(&db, &acme);
+    // For the transaction, and for the backend's next one, which is another tenant's.
+    for set in ["SET LOCAL", "SET"] {
+        let sql = format!("{set} tenancy.context = '{token}'");
+        let stolen = db.run_blocking(globex.context(), move |conn| {
+            sql_query(sql).execute(conn)?;
+            look(conn)
+        });
+        assert!(matches!(stolen, Err(Error::SealRefused(_))), "{stolen:?}");
+        let mut stranger = pooled.stranger();
+        stranger
+            .batch_execute(&format!("SET tenancy.context = '{token}'"))
+            .unwrap();
+        let read = projects::table.count().get_result::<i64>(&mut stranger);
+        let read = read.map_err(Error::from);
+        assert!(matches!(read, Err(Error::SealRefused(_))), "{read:?}");
+        let (pid, seen) = db.run_blocking(globex.context(), look).unwrap();
+        assert_eq!((pid, seen), (backend, vec![]));
+    }
+}
+
+/// There PUBLIC sees what others of its role run, and an unbound seal would open a context on every backend.
+#[test]
+fn a_seal_is_in_no_statement_that_others_see_at_level_managed() {
+    let pooled = Pooled::managed(2);
+    let db = pooled.connect(1);
+    let backend = pid_of(&db, &pooled.scene.globex);
+    let mut watcher = pooled.scene.database.connect_as("rowhouse_app");
+    // What waits in tenancy.enter goes on showing the message that called it.
+    let mut blocker = pooled.scene.database.superuser();
+    blocker
+        .batch_execute("BEGIN; LOCK TABLE tenancy.session IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let context = pooled.scene.globex.context();
+    let work = std::thread::spawn(move || db.run_blocking(context, |_| Ok::<_, Error>(())));
+    let waits = format!("pid = {backend} AND wait_event_type = 'Lock'");
+    eventually("it waits in tenancy.enter", || {
+        holds(
+            &mut watcher,
+            &format!("EXISTS (SELECT FROM pg_stat_activity WHERE {waits})"),
+        )
+        .then_some(())
+    });
+    let shown: String = diesel::select(dsl::sql::<Text>(&format!(
+        "(SELECT query FROM pg_stat_activity WHERE pid = {backend})"
+    )))
+    .get_result(&mut watcher)
+    .unwrap();
+    blocker.batch_execute("ROLLBACK").unwrap();
+    work.join().unwrap().unwrap();
+    assert_eq!(shown.trim(), "");
 }
 
 /// What is lost by an unbound key, and what is not.
