@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::Database;
 use secrecy::ExposeSecret as _;
 
@@ -40,6 +41,8 @@ fn each_command_says_the_level_and_works_there() {
         assert!(redone.contains(&format!("\n{said}up ")), "{redone}");
         let (code, report) = run(&["verify"]);
         assert_eq!(code, 0, "{report}");
+        // No row to compare yet.
+        assert_eq!(run(&["verify", "--rows"]), (0, report.clone()));
         let first = format!("verify: clean, level {level}; ");
         assert!(report.starts_with(&first), "{report}");
         let (code, report) = run(&["verify", "--json"]);
@@ -57,26 +60,25 @@ fn who_cannot_do_it_is_told_who_can() {
     let (code, text) = migrate(&database, "rowhouse_ops", &["up"]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("rowhouse_ops may not make roles"), "{text}");
+}
 
-    let asked = [
-        "--tenant",
-        "acme",
-        "--actor",
-        "a@acme.example",
-        "--table",
-        "projects",
-        "--id",
-        "1",
-    ];
-    let arguments: Vec<&str> = ["explain-access"].into_iter().chain(asked).collect();
-    let (code, text) = migrate(&database, database.owner(), &arguments);
-    assert_eq!(code, 2, "{text}");
-    assert!(text.contains("explain-access needs a superuser"), "{text}");
-    let (code, text) = migrate(&database, database.owner(), &["verify", "--mutate"]);
-    assert_eq!(code, 2, "{text}");
-    assert!(text.contains("level full only"), "{text}");
-    // A superuser of that same cluster goes on to look for the tenant.
-    let (code, text) = migrate(&database, "postgres", &arguments);
-    assert_eq!(code, 2, "{text}");
-    assert!(text.contains("there is no such tenant"), "{text}");
+#[test]
+fn a_copy_that_drifted_is_a_finding_when_rows_are_asked_for() {
+    for database in [Database::fresh(), Database::managed()] {
+        let run = |arguments: &[&str]| migrate(&database, database.owner(), arguments);
+        database
+            .superuser()
+            .batch_execute("INSERT INTO tenancy.tenant VALUES (gen_random_uuid(), 'active')")
+            .unwrap();
+        let (code, report) = run(&["verify"]);
+        assert_eq!(code, 0, "{report}");
+        assert!(!report.contains("copied rows"), "{report}");
+        let (code, report) = run(&["verify", "--rows"]);
+        assert_eq!(code, 1, "{report}");
+        assert!(report.contains("copy_drifted"), "{report}");
+        assert!(report.contains("1 copied rows"), "{report}");
+        let (code, report) = run(&["verify", "--rows", "--json"]);
+        assert_eq!(code, 1, "{report}");
+        assert!(report.contains("\"code\": \"copy_drifted\""), "{report}");
+    }
 }

@@ -20,7 +20,10 @@ fn command(database: &Database, arguments: &[&str]) -> Command {
             "ROWHOUSE_HOME",
             std::env::temp_dir().join("rowhouse-mutate"),
         )
-        .env("DATABASE_URL", database.url("postgres").expose_secret())
+        .env(
+            "DATABASE_URL",
+            database.url(database.owner()).expose_secret(),
+        )
         .current_dir(std::env::temp_dir())
         .args(["verify", "--mutate"])
         .args(arguments)
@@ -60,6 +63,21 @@ fn every_guard_of_a_table_is_missed_in_a_copy_that_is_gone_afterwards() {
     );
     assert_eq!(code, 0, "{told}");
     assert!(told.contains("mutants killed, 100.0 %"), "{told}");
+    assert!(told.contains("commands held, through 1 tables"), "{told}");
+    assert!(!is_there(&database, &told), "{told}");
+}
+
+#[test]
+fn the_owner_of_a_managed_database_does_it_too_and_is_told_what_was_left_out() {
+    let database = Database::managed();
+    let (code, told) = mutate(&database, &["--table", "schedule", "--table", "roles"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("level managed"), "{told}");
+    assert!(told.contains("mutants killed, 100.0 %"), "{told}");
+    assert!(
+        told.contains("mutants left out, which only a superuser can make"),
+        "{told}"
+    );
     assert!(told.contains("commands held, through 1 tables"), "{told}");
     assert!(!is_there(&database, &told), "{told}");
 }

@@ -1,11 +1,12 @@
 //! Why somebody sees a row, or does not: for an administrator whom a member asks. What the database
 //! itself says is `tenant_db::explain_access`; here is who asks, and what our tables add.
 
+use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use std::fmt;
-use tenant_db::{AccessAnswer, AccessQuestion, explain_access};
+use tenant_db::{AccessAnswer, AccessQuestion, Level, explain_access};
 use uuid::Uuid;
 
 use crate::context::base_role;
@@ -79,38 +80,64 @@ impl fmt::Display for Access {
 /// The first reason, in the order in which a request meets them.
 ///
 /// # Errors
-/// [`Error::Database`], also when the connection cannot see past the policies.
+/// [`Error::Database`], also when the role of the connection is neither a superuser nor who made the roles.
 pub(crate) fn explain(conn: &mut PgConnection, asked: &Asked) -> Result<Access, Error> {
-    let Some(tenant) = find_tenant(conn, &asked.tenant)? else {
-        return Ok(Access::NoSuchTenant);
+    let found = as_door(conn, |conn| who(conn, asked))?;
+    let (tenant, role) = match found {
+        Ok(found) => found,
+        Err(access) => return Ok(access),
     };
-    if tenant.status != "active" {
-        return Ok(Access::TenantClosed(tenant.status));
-    }
-    let Some(member) = find_member(conn, tenant.id, &asked.actor)? else {
-        return Ok(Access::NotAMember);
-    };
-    if member.removed_at.is_some() {
-        return Ok(Access::MemberOut("removed".to_owned()));
-    }
-    if member.status != "active" {
-        return Ok(Access::MemberOut(member.status));
-    }
     let answer = explain_access(
         conn,
         &AccessQuestion {
             table: &asked.table,
             id: &asked.id,
-            tenant: tenant.id,
-            role: base_role(member.role.parse().map_err(Error::unreadable)?),
+            tenant,
+            role: base_role(role.parse().map_err(Error::unreadable)?),
             for_update: asked.for_update,
         },
     )?;
     match answer {
-        AccessAnswer::Granted if is_deleted(conn, asked)? => Ok(Access::SoftDeleted),
+        AccessAnswer::Granted if as_door(conn, |conn| is_deleted(conn, asked))? => {
+            Ok(Access::SoftDeleted)
+        }
         AccessAnswer::Granted => Ok(Access::Granted),
         answer => Ok(Access::Refused(answer)),
     }
+}
+
+/// Reads as the doors do, where policies bind the role of the connection: at level managed.
+fn as_door<T>(
+    conn: &mut PgConnection,
+    read: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
+) -> Result<T, Error> {
+    let level = Level::of_role(conn)?;
+    Ok(conn.transaction(|conn| {
+        if level == Level::Managed {
+            conn.batch_execute("SET LOCAL ROLE rowhouse_directory")?;
+        }
+        read(conn)
+    })?)
+}
+
+/// The tenant and the member's role; or why that is all there is to say.
+fn who(conn: &mut PgConnection, asked: &Asked) -> QueryResult<Result<(Uuid, String), Access>> {
+    let Some(tenant) = find_tenant(conn, &asked.tenant)? else {
+        return Ok(Err(Access::NoSuchTenant));
+    };
+    if tenant.status != "active" {
+        return Ok(Err(Access::TenantClosed(tenant.status)));
+    }
+    let Some(member) = find_member(conn, tenant.id, &asked.actor)? else {
+        return Ok(Err(Access::NotAMember));
+    };
+    if member.removed_at.is_some() {
+        return Ok(Err(Access::MemberOut("removed".to_owned())));
+    }
+    if member.status != "active" {
+        return Ok(Err(Access::MemberOut(member.status)));
+    }
+    Ok(Ok((tenant.id, member.role)))
 }
 
 fn find_tenant(conn: &mut PgConnection, tenant: &str) -> QueryResult<Option<TenantRow>> {

@@ -4,7 +4,9 @@
 //! database with something else in it does not pass. The digests of functions are printed by
 //! `verify` where they differ: read the function again before you copy one.
 
+mod copies;
 mod functions;
+mod keys;
 mod tables;
 
 use tenant_db::verify::Catalog;
@@ -54,7 +56,7 @@ pub fn catalog() -> Catalog {
             DIRECTORY,
         )
     });
-    triggers(audit(catalog))
+    copies::declare(keys::declare(triggers(audit(catalog))))
 }
 
 /// Who works on the audit trail, which is tenant-db's.

@@ -64,14 +64,6 @@ impl OwnerDb {
         })
     }
 
-    /// Which level this role could make: whether policies bind it.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub fn reach(&mut self) -> Result<Level, Error> {
-        Ok(Level::of_role(&mut self.conn)?)
-    }
-
     /// Writes all sealed events of a tenant with what proves them. Works as `rowhouse_tenancy`,
     /// which alone reads the salts.
     ///
@@ -131,6 +123,17 @@ impl OwnerDb {
     /// [`Error::Database`]; a missing guard is a finding of the report.
     pub fn verify(&mut self) -> Result<verify::Report, Error> {
         Ok(verify::verify(&mut self.conn, &catalog::catalog())?)
+    }
+
+    /// The same, and whether the private copies have the rows that they must have.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn verify_with_rows(&mut self) -> Result<verify::Report, Error> {
+        Ok(verify::verify_with_rows(
+            &mut self.conn,
+            &catalog::catalog(),
+        )?)
     }
 
     /// Why somebody sees a row, or does not.

@@ -44,7 +44,7 @@ impl Scratch {
     /// Those that an earlier run left behind are dropped first.
     ///
     /// # Errors
-    /// [`Error::Database`]; the role needs CREATEDB, and all rights that the dump speaks of.
+    /// [`Error::Database`]; the role is a superuser, or made the database and has CREATEDB.
     pub fn copy(url: &SecretString, dump: &str) -> Result<Self, Error> {
         let mut admin = owner_db::establish(url)?;
         for left in lines(&mut admin, LEFT_BEHIND)? {
@@ -67,6 +67,9 @@ impl Scratch {
         let url = with_database(url, &self.name);
         let mut conn = owner_db::establish(&url)?;
         conn.batch_execute("SET lock_timeout = '60s'")?;
+        for line in lines(&mut self.admin, MAKERS)? {
+            conn.batch_execute(&line)?;
+        }
         conn.batch_execute(&statements(dump))?;
         let rest = CARRIED_OVER.replace("{scratch}", &self.name);
         for line in lines(&mut self.admin, &rest)? {
@@ -166,6 +169,13 @@ const NEW_DATABASE: &str = "
 SELECT format('CREATE DATABASE {scratch} TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L',
     pg_encoding_to_char(encoding), datcollate, datctype) AS line
 FROM pg_database WHERE datname = current_database()";
+
+/// The dump makes everything and then gives it away; who is no superuser can give it only to those who
+/// might have made it there themselves.
+const MAKERS: &str = "
+SELECT format('GRANT CREATE ON SCHEMA public TO %I', r.rolname) AS line
+FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
+WHERE n.nspname = 'public' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner";
 
 /// Statements for the copy, made from the database that is copied.
 const CARRIED_OVER: &str = "

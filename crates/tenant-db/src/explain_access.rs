@@ -1,8 +1,10 @@
 //! Why a row is seen, or not. Row-Level Security answers with nothing and says nothing; this asks the
 //! same policies for one row, and tells which of them stood in the way.
 //!
-//! For administrators, on a connection that sees past the policies. Nothing is changed: all of it
-//! happens in a transaction that is rolled back.
+//! For administrators. Nothing is changed: all of it happens in a transaction that is rolled back. A
+//! superuser sees past the policies. Whoever made the roles without being one, at level managed, does not,
+//! and asks in the context first; only where a row is not seen there it takes the table's lock to look past
+//! them.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
@@ -11,6 +13,7 @@ use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid};
 use std::fmt;
 use uuid::Uuid;
 
+use crate::as_application;
 use crate::context::Role;
 use crate::error::Error;
 
@@ -68,9 +71,12 @@ impl fmt::Display for AccessAnswer {
 
 /// Asks the policies of the table for this row, as the application would in this context.
 ///
+/// Where policies bind the role of `conn`, and the row is not seen, the table is locked for as long as it
+/// takes to look through it once, at most five seconds, and not waited for longer than one.
+///
 /// # Errors
-/// What the database answers, also when the role of `conn` cannot see past the policies, or may not become
-/// `rowhouse_tenancy`, which writes the context.
+/// What the database answers, also when the role of `conn` is neither a superuser nor who made the roles;
+/// [`Error::Timeout`] where the lock was not to be had, or the table is too long to look through.
 pub fn explain_access(
     conn: &mut PgConnection,
     question: &AccessQuestion<'_>,
@@ -78,64 +84,42 @@ pub fn explain_access(
     let mut answer = None;
     let ended = conn.transaction(|conn| {
         answer = Some(ask(conn, question)?);
-        Err::<(), _>(diesel::result::Error::RollbackTransaction)
+        Err::<(), _>(Error::Query(diesel::result::Error::RollbackTransaction))
     });
     match (ended, answer) {
-        (Err(diesel::result::Error::RollbackTransaction), Some(answer)) => Ok(answer),
-        (Err(error), _) => Err(error.into()),
+        (Err(Error::Query(diesel::result::Error::RollbackTransaction)), Some(answer)) => Ok(answer),
+        (Err(error), _) => Err(error),
         (Ok(()), _) => Err(diesel::result::Error::RollbackTransaction.into()),
     }
 }
 
-fn ask(conn: &mut PgConnection, question: &AccessQuestion<'_>) -> QueryResult<AccessAnswer> {
+fn ask(conn: &mut PgConnection, question: &AccessQuestion<'_>) -> Result<AccessAnswer, Error> {
     let Some(table) = find_table(conn, question.table)? else {
         return Ok(AccessAnswer::NotATenantTable);
     };
-    let (name, column) = (&table.name, &table.tenant_column);
-    let owner: Option<OwnerRow> = diesel::sql_query(format!(
-        "SELECT {column} AS tenant FROM {name} WHERE id::text = $1 \
-         ORDER BY {column} = $2 DESC LIMIT 1"
-    ))
-    .bind::<Text, _>(question.id)
-    .bind::<SqlUuid, _>(question.tenant)
-    .get_result(conn)
-    .optional()?;
-    match owner {
-        None => return Ok(AccessAnswer::NoSuchRow),
-        Some(owner) if owner.tenant != question.tenant => {
-            return Ok(AccessAnswer::OtherTenant(owner.tenant));
+    as_application::allow(conn)?;
+    as_application::enter(conn, question.tenant, question.role)?;
+    let seen = table.readable && table.shows(conn, question, "")?;
+    let lockable = seen && table.changeable && question.for_update;
+    let changed = lockable && table.shows(conn, question, " FOR NO KEY UPDATE")?;
+    conn.batch_execute("SET LOCAL ROLE NONE")?;
+    if seen && (changed || !question.for_update) {
+        return Ok(AccessAnswer::Granted);
+    }
+    if !seen {
+        // Of a row that was seen it is known whose it is.
+        match table.owner_of(conn, question)? {
+            None => return Ok(AccessAnswer::NoSuchRow),
+            Some(owner) if owner != question.tenant => return Ok(AccessAnswer::OtherTenant(owner)),
+            Some(_) if table.readable => return Ok(AccessAnswer::Hidden),
+            Some(_) => {}
         }
-        Some(_) => {}
     }
-    // From here on as the application: in the context that `tenancy.enter` would open.
-    let slot = format!(
-        "{}_user_{}__{}_0_",
-        question.tenant.simple(),
-        Uuid::nil().simple(),
-        question.role
-    );
-    conn.batch_execute("SET LOCAL ROLE rowhouse_tenancy")?;
-    diesel::sql_query("SELECT tenancy.fill_slot($1)")
-        .bind::<Text, _>(slot)
-        .execute(conn)?;
-    conn.batch_execute("SET LOCAL ROLE rowhouse_app")?;
-    let mut sees = |lock: &str| -> QueryResult<bool> {
-        let sql = format!("SELECT EXISTS (SELECT FROM {name} WHERE id::text = $1{lock}) AS found");
-        let row: FoundRow = diesel::sql_query(sql)
-            .bind::<Text, _>(question.id)
-            .get_result(conn)?;
-        Ok(row.found)
-    };
-    if table.readable && !sees("")? {
-        return Ok(AccessAnswer::Hidden);
-    }
-    if !table.readable || question.for_update && !table.changeable {
-        return Ok(AccessAnswer::NoGrant);
-    }
-    if question.for_update && !sees(" FOR NO KEY UPDATE")? {
-        return Ok(AccessAnswer::RoleTooLow(question.role));
-    }
-    Ok(AccessAnswer::Granted)
+    Ok(if table.readable && table.changeable {
+        AccessAnswer::RoleTooLow(question.role)
+    } else {
+        AccessAnswer::NoGrant
+    })
 }
 
 /// Its names are quoted by PostgreSQL: they go into statements as they are.
@@ -169,6 +153,58 @@ struct TableRow {
     readable: bool,
     #[diesel(sql_type = Bool)]
     changeable: bool,
+}
+
+/// Everybody else waits behind this, so it has an end.
+const NO_FORCE: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'; \
+    ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY";
+
+impl TableRow {
+    /// Whether the role of `conn` sees the row, in the tenant that is asked about.
+    fn shows(
+        &self,
+        conn: &mut PgConnection,
+        question: &AccessQuestion<'_>,
+        lock: &str,
+    ) -> QueryResult<bool> {
+        let Self {
+            name,
+            tenant_column,
+            ..
+        } = self;
+        let row: FoundRow = diesel::sql_query(format!(
+            "SELECT EXISTS (SELECT FROM {name} WHERE {tenant_column} = $2 AND id::text = $1{lock}) AS found"
+        ))
+        .bind::<Text, _>(question.id)
+        .bind::<SqlUuid, _>(question.tenant)
+        .get_result(conn)?;
+        Ok(row.found)
+    }
+
+    /// Whose the row is, past all policies; the tenant's that is asked about before another one's.
+    fn owner_of(
+        &self,
+        conn: &mut PgConnection,
+        question: &AccessQuestion<'_>,
+    ) -> Result<Option<Uuid>, Error> {
+        let Self {
+            name,
+            tenant_column,
+            ..
+        } = self;
+        if !as_application::sees_past_policies(conn)? {
+            conn.batch_execute(&NO_FORCE.replace("{table}", name))?;
+        }
+        let owner: Option<OwnerRow> = diesel::sql_query(format!(
+            "SELECT {tenant_column} AS tenant FROM {name} WHERE id::text = $1 \
+             ORDER BY {tenant_column} = $2 DESC LIMIT 1"
+        ))
+        .bind::<Text, _>(question.id)
+        .bind::<SqlUuid, _>(question.tenant)
+        .get_result(conn)
+        .optional()?;
+        Ok(owner.map(|owner| owner.tenant))
+    }
 }
 
 #[derive(QueryableByName)]

@@ -181,6 +181,7 @@
 pub mod audit;
 pub mod verify;
 
+mod as_application;
 mod bootstrap;
 mod builder;
 mod context;

@@ -3,6 +3,7 @@
 //! [`verify`] compares a whole database with a [`Catalog`]: what is there and not declared, what
 //! is declared and not there, and what differs. It reads the system catalogs only, never a row
 //! of yours, and an ordinary role may run it: a server at its start as well as a superuser.
+//! [`verify_with_rows`] also reads rows: those that triggers copied.
 //!
 //! ```no_run
 //! use tenant_db::Role;
@@ -31,13 +32,14 @@
 //! for a copy that nobody uses.
 //!
 //! # What is not here
-//! Whether data agrees with itself, seal keys, what a superuser could do, and other databases of
+//! Whether data agrees with itself but for declared copies, seal keys, what a superuser could do, and other databases of
 //! the cluster.
 
 mod audit;
 pub(crate) mod builtins;
 mod catalog;
 mod codes;
+mod copies;
 mod database;
 mod default_privileges;
 mod definition;
@@ -47,6 +49,7 @@ mod functions;
 mod grants;
 mod indexes;
 mod kernel;
+mod keys;
 mod managed;
 mod mutants;
 mod mutation;
@@ -69,6 +72,7 @@ use crate::error::Error;
 
 pub use self::catalog::{Catalog, Table};
 pub use self::codes::CODES;
+pub use self::copies::PrivateCopy;
 pub use self::function::Function;
 pub use self::mutants::{Mutant, mutants};
 pub use self::mutation::{Mutation, Verdict, mutate};
@@ -83,6 +87,25 @@ pub use crate::level::Level;
 /// # Errors
 /// What the database answers. That a guard is missing is no error, but a [`Finding`].
 pub fn verify(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Error> {
+    examine(conn, catalog, |_, _, _| Ok(()))
+}
+
+/// The same, and whether each [`PrivateCopy`] of the catalog has the rows that it must have.
+///
+/// Reads these tables and what they are copied from once, without a lock that anybody waits for: some seconds for a
+/// million rows. For a superuser, or at level managed for whoever made the roles.
+///
+/// # Errors
+/// What the database answers; also when the role of `conn` may not read the tables.
+pub fn verify_with_rows(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Error> {
+    examine(conn, catalog, copies::check)
+}
+
+fn examine(
+    conn: &mut PgConnection,
+    catalog: &Catalog,
+    rows: impl FnOnce(&mut PgConnection, &Catalog, &mut Report) -> Result<(), Error>,
+) -> Result<Report, Error> {
     with_full_names(conn, |conn| {
         let level = Level::of_database(conn)?.unwrap_or(Level::Full);
         let catalog = &kernel::at(level, catalog);
@@ -97,12 +120,14 @@ pub fn verify(conn: &mut PgConnection, catalog: &Catalog) -> Result<Report, Erro
         triggers::check(conn, catalog, &mut report)?;
         foreign_keys::check(conn, catalog, &mut report)?;
         indexes::check(conn, catalog, &mut report)?;
+        keys::check(conn, catalog, &mut report)?;
         statistics::check(conn, catalog, &mut report)?;
         grants::check(conn, catalog, &mut report)?;
         default_privileges::check(conn, catalog, &mut report)?;
         builtins::check(conn, &mut report)?;
         objects::check(conn, catalog, &mut report)?;
         managed::check(conn, &mut report)?;
+        rows(conn, catalog, &mut report)?;
         Ok(report)
     })
 }

@@ -49,6 +49,23 @@ pub(crate) const BREAKAGES: &[Breakage] = &[
              REFERENCES memberships (tenant_id, id) NOT VALID",
         &["foreign_key_not_enforced"],
     ),
+    (
+        "a foreign key that is gone",
+        "ALTER TABLE projects DROP CONSTRAINT projects_tenant_id_owner_id_fkey",
+        &["foreign_key_missing"],
+    ),
+    (
+        "a table without tenants whose foreign key is gone",
+        "ALTER TABLE credentials DROP CONSTRAINT credentials_account_id_fkey",
+        &["foreign_key_missing"],
+    ),
+    (
+        "a foreign key that does something else",
+        "ALTER TABLE projects DROP CONSTRAINT projects_tenant_id_owner_id_fkey,
+             ADD CONSTRAINT projects_tenant_id_owner_id_fkey FOREIGN KEY (tenant_id, owner_id)
+             REFERENCES memberships (tenant_id, id) ON DELETE RESTRICT",
+        &["foreign_key_changed"],
+    ),
 ];
 
 #[test]

@@ -10,6 +10,7 @@
 mod audit;
 mod breakage;
 mod clean;
+mod copies;
 mod foreign_keys;
 mod functions;
 mod grants;

@@ -1,10 +1,13 @@
 //! Level managed: what is noted there, and that each guard is missed there as elsewhere.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use diesel::connection::SimpleConnection as _;
 use rowhouse_tests::Database;
+use store::catalog::catalog;
 use tenant_db::Level;
+use tenant_db::verify::{Breach, Mutant, Verdict, mutants, mutate, probe};
 
 use crate::breakage::{Breakage, assert_found_and_mended_in, examine};
 use crate::report::breakages;
@@ -153,6 +156,98 @@ fn assert_mended(breakages: &[&[Breakage]]) {
         .collect();
     assert_found_and_mended_in(&Database::managed(), &there);
 }
+
+/// Canaries of whoever owns the database; a superuser's are the same.
+#[test]
+fn canaries_get_no_command_through_any_tenant_table() {
+    let database = Database::managed();
+    for role in [database.owner(), "postgres"] {
+        let probing = probe(&mut database.connect_as(role), &catalog(), |_| true).unwrap();
+        assert!(probing.holds(), "{role}: {probing}");
+        assert!(probing.tried() > 300, "{role}: {probing}");
+    }
+    // They get through what is open.
+    let mut conn = database.connect_as(database.owner());
+    conn.batch_execute(
+        "BEGIN; ALTER POLICY tenancy_guard ON projects USING (true); ALTER POLICY tenancy_select ON projects USING (true)",
+    )
+    .unwrap();
+    let probing = probe(&mut conn, &catalog(), |table| table == "public.projects").unwrap();
+    let seen = |breach: &Breach| breach.outcome == "SAW 1 rows of the neighbour";
+    assert!(probing.breaches().iter().any(seen), "{probing}");
+}
+
+/// What only a superuser can break is left out, which is not to say that it holds.
+#[test]
+fn the_owner_of_the_database_breaks_what_it_can_and_counts_the_rest() {
+    let database = Database::managed();
+    let chosen = ["tenancy.context_key", "tenancy.slot()", "SCHEMA tenancy"];
+    let mut conn = database.connect_as(database.owner());
+    let mut all = mutants(&mut conn, &catalog()).unwrap();
+    all.retain(|it| {
+        chosen.contains(&it.object.as_str())
+            || it.object.starts_with("DATABASE ")
+            // Of a table whose policies bind its owner: what reads it, and what rewrites its keys.
+            || it.object == "public.resources"
+                && KEPT.iter().any(|word| it.change.contains(word))
+    });
+    let go_on = |_: &Mutant, _: &Verdict| ControlFlow::Continue(());
+    let by_owner = mutate(&mut conn, &catalog(), &all, go_on).unwrap();
+    assert!(by_owner.is_complete(), "{by_owner}");
+    assert!(by_owner.tried() > 60, "{by_owner}");
+    let left_out: BTreeSet<&str> = by_owner
+        .left_out()
+        .iter()
+        .map(|mutant| mutant.change.as_str())
+        .collect();
+    assert_eq!(
+        left_out,
+        LEFT_OUT.iter().copied().collect(),
+        "{:?}",
+        by_owner.left_out()
+    );
+    let told = format!("mutate: {} mutants left out", by_owner.left_out().len());
+    assert!(by_owner.to_string().contains(&told), "{by_owner}");
+
+    // A superuser makes these too, and they are missed.
+    let rest = mutate(
+        &mut database.superuser(),
+        &catalog(),
+        by_owner.left_out(),
+        go_on,
+    );
+    let rest = rest.unwrap();
+    assert!(rest.is_complete(), "{rest}");
+    assert_eq!(rest.tried(), by_owner.left_out().len());
+}
+
+const KEPT: &[&str] = &[
+    "a copy is kept",
+    "a view keeps",
+    "belongs to the application",
+    "foreign key",
+    "holds nothing",
+    "triggers are off",
+];
+
+const LEFT_OUT: &[&str] = &[
+    "a built-in function has a superuser's rights",
+    "a cast is new",
+    "a foreign table is new",
+    "all of its triggers are off",
+    "an event trigger is new",
+    "it belongs to another role",
+    "it belongs to the application",
+    "it is trusted to hide nothing",
+    "large objects are open",
+    "passwords' hashes are open",
+    "public.resources_pkey holds nothing together",
+    "sessions fire no trigger",
+    "sessions start in a context",
+    "tenancy.context_key_pkey holds nothing together",
+    "the application makes built-in functions",
+    "the host's files are open",
+];
 
 /// A database of one level that has what belongs to the other.
 #[test]

@@ -23,8 +23,46 @@ pub(super) fn declare(catalog: Catalog) -> Catalog {
         .table(Table::new("tenancy.audit_seals", TENANCY))
         .table(Table::new("tenancy.audit_heads", TENANCY))
         .table(Table::new("tenancy.audit_checkpoints", TENANCY));
+    let catalog = KEYS
+        .iter()
+        .fold(catalog, |catalog, (table, name, definition)| {
+            catalog.key(table, name, definition)
+        });
+    let catalog = catalog.index(
+        "tenancy.audit_events",
+        "audit_events_object_idx",
+        "btree (tenant_id, object_type, object_id, id)",
+    );
     functions().into_iter().fold(catalog, Catalog::function)
 }
+
+const KEYS: &[(&str, &str, &str)] = &[
+    (
+        "tenancy.audit_pending",
+        "audit_pending_pkey",
+        "PRIMARY KEY (tenant_id, event_id)",
+    ),
+    (
+        "tenancy.audit_seals",
+        "audit_seals_pkey",
+        "PRIMARY KEY (tenant_id, seq)",
+    ),
+    (
+        "tenancy.audit_seals",
+        "audit_seals_tenant_id_event_id_key",
+        "UNIQUE (tenant_id, event_id)",
+    ),
+    (
+        "tenancy.audit_heads",
+        "audit_heads_pkey",
+        "PRIMARY KEY (tenant_id)",
+    ),
+    (
+        "tenancy.audit_checkpoints",
+        "audit_checkpoints_pkey",
+        "PRIMARY KEY (number)",
+    ),
+];
 
 fn functions() -> [Function; 18] {
     [

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use super::copies::PrivateCopy;
 use super::function::Function;
 use super::kernel;
+use super::keys::{Index, Key};
 use super::tenant_table::TenantTable;
 
 /// The role that [`TenantDb`](crate::TenantDb) logs in as.
@@ -23,6 +25,9 @@ pub struct Catalog {
     pub(super) sequences: Vec<Owned>,
     pub(super) functions: Vec<Function>,
     pub(super) triggers: Vec<Trigger>,
+    pub(super) keys: Vec<Key>,
+    pub(super) indexes: Vec<Index>,
+    pub(super) copies: Vec<PrivateCopy>,
     pub(super) objects: Vec<(String, String)>,
     pub(super) grants: BTreeSet<Grant>,
     pub(super) scripts: Vec<&'static str>,
@@ -99,6 +104,9 @@ impl Catalog {
             sequences: Vec::new(),
             functions: Vec::new(),
             triggers: Vec::new(),
+            keys: Vec::new(),
+            indexes: Vec::new(),
+            copies: Vec::new(),
             objects: Vec::new(),
             grants: BTreeSet::new(),
             scripts: Vec::new(),
@@ -193,6 +201,51 @@ impl Catalog {
             event: event.to_owned(),
             action: action.to_owned(),
         });
+        self
+    }
+
+    /// A key that must not be missed, as `pg_get_constraintdef` writes it: `FOREIGN KEY (tenant_id, project_id)
+    /// REFERENCES public.projects(tenant_id, id) ON DELETE CASCADE`, `UNIQUE (tenant_id, name)`, or the primary
+    /// key of a table of no tenant. One that is not declared is no finding while it crosses no tenant; nor is it
+    /// one when it is dropped.
+    #[must_use]
+    pub fn key(mut self, table: &str, name: &str, definition: &str) -> Self {
+        self.keys.push(Key {
+            table: table.to_owned(),
+            name: name.to_owned(),
+            definition: definition.to_owned(),
+        });
+        self
+    }
+
+    /// An index that must not be missed, because queries rely on it; its columns are what `pg_get_indexdef` writes
+    /// behind `USING`: `btree (tenant_id, name)`.
+    #[must_use]
+    pub fn index(self, table: &str, name: &str, columns: &str) -> Self {
+        self.declare_index(table, name, columns, false)
+    }
+
+    /// A unique index that is no key: `btree (tenant_id, email) WHERE (removed_at IS NULL)`.
+    #[must_use]
+    pub fn unique_index(self, table: &str, name: &str, columns: &str) -> Self {
+        self.declare_index(table, name, columns, true)
+    }
+
+    fn declare_index(mut self, table: &str, name: &str, columns: &str, unique: bool) -> Self {
+        self.indexes.push(Index {
+            table: table.to_owned(),
+            name: name.to_owned(),
+            unique,
+            columns: columns.to_owned(),
+        });
+        self
+    }
+
+    /// A table that triggers keep from another one: its rows are compared by
+    /// [`verify_with_rows`](crate::verify::verify_with_rows).
+    #[must_use]
+    pub fn private_copy(mut self, copy: PrivateCopy) -> Self {
+        self.copies.push(copy);
         self
     }
 

@@ -27,6 +27,10 @@ pub const CODES: &[(&str, &str)] = &[
         "a built-in function or system table is open to somebody who must not use it",
     ),
     (
+        "copy_drifted",
+        "a table that triggers keep from another one has other rows",
+    ),
+    (
         "database_template",
         "any role with CREATEDB may copy the database",
     ),
@@ -38,6 +42,11 @@ pub const CODES: &[(&str, &str)] = &[
         "foreign_key_action",
         "a foreign key does something else than CASCADE, RESTRICT or NO ACTION",
     ),
+    (
+        "foreign_key_changed",
+        "a declared foreign key is another one",
+    ),
+    ("foreign_key_missing", "a declared foreign key is not there"),
     (
         "foreign_key_not_enforced",
         "a foreign key is not checked, or not for all rows",
@@ -71,10 +80,12 @@ pub const CODES: &[(&str, &str)] = &[
         "guard_missing",
         "the restrictive policy of a tenant table is not there",
     ),
+    ("index_changed", "a declared index is another one"),
     (
         "index_invalid",
         "an index is not valid: it holds nothing together",
     ),
+    ("index_missing", "a declared index is not there"),
     (
         "index_order",
         "an index of a tenant table does not begin with the tenant column",
@@ -82,6 +93,14 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "inheritance",
         "a table is a partition, a child or a parent of another",
+    ),
+    (
+        "key_changed",
+        "a declared primary or unique key is another one",
+    ),
+    (
+        "key_missing",
+        "a declared primary or unique key is not there",
     ),
     (
         "object_unknown",

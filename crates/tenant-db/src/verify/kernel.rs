@@ -39,6 +39,7 @@ pub(super) fn catalog() -> Catalog {
         .grant("USAGE", "LANGUAGE sql", OWNER)
         .grant("USAGE", "LANGUAGE sql", TENANCY)
         .table(Table::new("tenancy.seal_key", TENANCY))
+        .key("tenancy.seal_key", "seal_key_pkey", "PRIMARY KEY (kid)")
         .object("extension", "plpgsql")
         .script(of_full());
     audit::declare(functions().into_iter().fold(catalog, Catalog::function))
@@ -60,7 +61,13 @@ pub(super) fn at(level: Level, catalog: &Catalog) -> Catalog {
         }
     }
     managed_functions().into_iter().fold(
-        catalog.table(Table::new("tenancy.context_key", TENANCY)),
+        catalog
+            .table(Table::new("tenancy.context_key", TENANCY))
+            .key(
+                "tenancy.context_key",
+                "context_key_pkey",
+                "PRIMARY KEY (only_one)",
+            ),
         Catalog::function,
     )
 }

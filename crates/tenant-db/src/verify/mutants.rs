@@ -9,6 +9,7 @@ mod functions;
 mod grants;
 mod keys;
 mod policies;
+mod statistics;
 mod tables;
 mod triggers;
 
@@ -43,6 +44,12 @@ pub struct Mutant {
 /// What the database answers.
 pub fn mutants(conn: &mut PgConnection, catalog: &Catalog) -> Result<Vec<Mutant>, Error> {
     let tables: Vec<&str> = tenant_tables(catalog, |table| &table.name);
+    let blind: Vec<&str> = catalog
+        .tenant_tables
+        .iter()
+        .filter(|table| table.blind_statistics)
+        .map(|table| table.name.as_str())
+        .collect();
     let columns: Vec<&str> = tenant_tables(catalog, |table| &table.tenant_column);
     let roles: Vec<&str> = catalog
         .roles
@@ -56,6 +63,7 @@ pub fn mutants(conn: &mut PgConnection, catalog: &Catalog) -> Result<Vec<Mutant>
             policies::QUERIES,
             triggers::QUERIES,
             keys::QUERIES,
+            statistics::QUERIES,
             grants::QUERIES,
             functions::QUERIES,
             database::QUERIES,
@@ -67,10 +75,12 @@ pub fn mutants(conn: &mut PgConnection, catalog: &Catalog) -> Result<Vec<Mutant>
                         .bind::<Array<Text>, _>(&columns)
                         .bind::<Array<Text>, _>(&roles)
                         .bind::<Text, _>(APP)
+                        .bind::<Array<Text>, _>(&blind)
                         .load(conn)?,
                 );
             }
         }
+        all.extend(keys::declared(catalog));
         all.sort_by(|a, b| a.object.cmp(&b.object));
         Ok(all)
     })
@@ -93,6 +103,7 @@ const GIVEN: &str = "
 WITH tenant_table (name, tenant_column) AS (SELECT * FROM unnest($1::text[], $2::text[])),
 role (name, is_app) AS (SELECT name, name = $4::text FROM unnest($3::text[]) AS r (name)),
 app (name) AS (SELECT $4::text),
+blind (name) AS (SELECT unnest($5::text[])),
 relation (oid, name, owner, tenant_column) AS (
     SELECT c.oid, format('%I.%I', n.nspname, c.relname), quote_ident(r.rolname), t.tenant_column
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner

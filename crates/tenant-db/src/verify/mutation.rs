@@ -6,12 +6,17 @@ use std::ops::ControlFlow;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use diesel::pg::PgConnection;
+use diesel::result::Error as DieselError;
+use uuid::Uuid;
 
 use super::catalog::Catalog;
 use super::mutants::Mutant;
 use super::report::{Finding, Report};
-use super::verify;
+use super::{literal, verify};
+use crate::as_application;
+use crate::context::Role;
 use crate::error::Error;
+use crate::level::Level;
 
 /// What became of one mutant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub enum Verdict {
     Survived(Vec<&'static str>),
     /// The guard could not be broken, for this reason: nothing is known about it.
     Unmade(String),
+    /// Only a superuser can break it, and the role of the connection is none.
+    LeftOut,
 }
 
 /// All that became of some mutants.
@@ -30,6 +37,7 @@ pub struct Mutation {
     killed: usize,
     survivors: Vec<(Mutant, Verdict)>,
     unmade: Vec<(Mutant, Verdict)>,
+    left_out: Vec<Mutant>,
 }
 
 impl Mutation {
@@ -39,7 +47,7 @@ impl Mutation {
         self.killed
     }
 
-    /// How many were tried.
+    /// How many were tried, which is all but those that were left out.
     #[must_use]
     pub fn tried(&self) -> usize {
         self.killed + self.survivors.len() + self.unmade.len()
@@ -57,7 +65,13 @@ impl Mutation {
         &self.unmade
     }
 
-    /// Whether there was something to find, and all of it was found.
+    /// Those that need a superuser, where the role of the connection is none.
+    #[must_use]
+    pub fn left_out(&self) -> &[Mutant] {
+        &self.left_out
+    }
+
+    /// Whether there was something to find, and all of it was found, but for what was left out.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.killed > 0 && self.killed == self.tried()
@@ -68,6 +82,7 @@ impl Mutation {
             Verdict::Killed => self.killed += 1,
             Verdict::Survived(_) => self.survivors.push((mutant.clone(), verdict)),
             Verdict::Unmade(_) => self.unmade.push((mutant.clone(), verdict)),
+            Verdict::LeftOut => self.left_out.push(mutant.clone()),
         }
     }
 }
@@ -83,10 +98,17 @@ impl fmt::Display for Mutation {
             rate / 10,
             rate % 10
         )?;
+        if !self.left_out.is_empty() {
+            writeln!(
+                f,
+                "mutate: {} mutants left out, which only a superuser can make",
+                self.left_out.len()
+            )?;
+        }
         for (mutant, verdict) in self.survivors.iter().chain(&self.unmade) {
             writeln!(f, "\n{}: {}", mutant.object, mutant.change)?;
             match verdict {
-                Verdict::Killed => {}
+                Verdict::Killed | Verdict::LeftOut => {}
                 Verdict::Survived(codes) if codes.is_empty() => {
                     writeln!(f, "  SURVIVED: verify said nothing")?;
                 }
@@ -108,8 +130,9 @@ impl fmt::Display for Mutation {
 /// asks [`verify`] about it. What it found before does not count. `after` hears of each verdict
 /// and may stop it all.
 ///
-/// For a copy that nobody uses: every mutant locks what it breaks, and the rights of a superuser
-/// are needed for most.
+/// For a copy that nobody uses: every mutant locks what it breaks. A superuser can break all;
+/// for another role, such as the owner of a database at level managed, what it has no right to break
+/// is left out, and counted.
 ///
 /// # Errors
 /// What the database answers to the doctor, or to a rollback.
@@ -120,10 +143,11 @@ pub fn mutate(
     mut after: impl FnMut(&Mutant, &Verdict) -> ControlFlow<()>,
 ) -> Result<Mutation, Error> {
     let known = all(&verify(conn, catalog)?);
+    let superuser = Level::of_role(conn)? == Level::Full;
     let mut mutation = Mutation::default();
     for mutant in mutants {
         AnsiTransactionManager::begin_transaction(conn)?;
-        let verdict = judge(conn, catalog, mutant, &known);
+        let verdict = judge(conn, catalog, mutant, &known, superuser);
         AnsiTransactionManager::rollback_transaction(conn)?;
         let verdict = verdict?;
         let go_on = after(mutant, &verdict);
@@ -135,17 +159,38 @@ pub fn mutate(
     Ok(mutation)
 }
 
-/// A body that does nothing would not pass for a function that answers something.
-const QUIET: &str = "SET LOCAL check_function_bodies = off; SET LOCAL client_min_messages = error;";
+/// A body that does nothing would not pass for a function that answers something. What lacks a right
+/// is told apart from what fails otherwise by the constraint's name: Diesel shows no SQLSTATE.
+const BREAK: &str = "SET LOCAL check_function_bodies = off; SET LOCAL client_min_messages = error;
+DO $mutant$
+BEGIN
+    EXECUTE {sql};
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'mutant_left_out', MESSAGE = SQLERRM;
+END
+$mutant$";
 
 fn judge(
     conn: &mut PgConnection,
     catalog: &Catalog,
     mutant: &Mutant,
     known: &BTreeSet<(&'static str, String, String)>,
+    superuser: bool,
 ) -> Result<Verdict, Error> {
-    if let Err(error) = conn.batch_execute(&format!("{QUIET} {}", mutant.sql)) {
-        return Ok(Verdict::Unmade(error.to_string()));
+    if !superuser {
+        // Policies bind whoever breaks, and raise where there is no context.
+        as_application::make_key(conn)?;
+        as_application::open(conn, Uuid::nil(), Role::Owner)?;
+    }
+    if let Err(error) = conn.batch_execute(&BREAK.replace("{sql}", &literal(&mutant.sql))) {
+        return Ok(match &error {
+            DieselError::DatabaseError(_, info)
+                if info.constraint_name() == Some("mutant_left_out") && !superuser =>
+            {
+                Verdict::LeftOut
+            }
+            _ => Verdict::Unmade(error.to_string()),
+        });
     }
     let report = verify(conn, catalog)?;
     let new: BTreeSet<&'static str> = all(&report)

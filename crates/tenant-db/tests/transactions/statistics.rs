@@ -1,11 +1,13 @@
 //! What the planner's statistics tell of a neighbour, and that a table protected with blinded
 //! statistics tells nothing.
 
+use std::ops::ControlFlow;
+
 use tenant_db::diesel::connection::SimpleConnection as _;
 use tenant_db::diesel::prelude::*;
 use tenant_db::diesel::sql_query;
 use tenant_db::diesel::sql_types::Text;
-use tenant_db::verify::{Catalog, Finding, TenantTable, verify};
+use tenant_db::verify::{Catalog, Finding, TenantTable, mutants, mutate, verify};
 use tenant_db::{Error, TenantDb};
 use uuid::Uuid;
 
@@ -83,15 +85,17 @@ impl Payroll {
     }
 
     fn kept(&self) -> Vec<Finding> {
-        let table = TenantTable::new("public.payroll").blind_statistics();
-        let catalog = Catalog::new().tenant_table(table);
-        let report = verify(&mut self.scene.database.superuser(), &catalog).unwrap();
+        let report = verify(&mut self.scene.database.superuser(), &blind()).unwrap();
         let findings = report.findings().iter();
         findings
             .filter(|it| it.code == "statistics_kept")
             .cloned()
             .collect()
     }
+}
+
+fn blind() -> Catalog {
+    Catalog::new().tenant_table(TenantTable::new("public.payroll").blind_statistics())
 }
 
 const BLIND: &str = "SELECT tenancy.protect('payroll', blind_statistics => true)";
@@ -161,6 +165,22 @@ fn the_doctor_finds_statistics_of_a_table_that_is_declared_blind_and_mends_it() 
         assert_eq!(payroll.kept(), [], "{name}");
         assert_eq!(payroll.tells_apart(), [false; 4], "{name}");
     }
+}
+
+#[test]
+fn each_way_to_keep_statistics_again_is_missed() {
+    let payroll = Payroll::new();
+    payroll.change(BLIND);
+    let mut superuser = payroll.scene.database.superuser();
+    let mut ways = mutants(&mut superuser, &blind()).unwrap();
+    ways.retain(|mutant| mutant.codes == ["statistics_kept"]);
+    // Four columns, an index's expression, two columns together.
+    assert_eq!(ways.len(), 6, "{ways:?}");
+    let mutation = mutate(&mut superuser, &blind(), &ways, |_, _| {
+        ControlFlow::Continue(())
+    });
+    let mutation = mutation.unwrap();
+    assert!(mutation.is_complete(), "{mutation}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub(super) const QUERIES: &[&str] = &[DATABASE, ROLES, SCHEMAS, LANGUAGES, BUILTINS];
 
+/// Who does not own a built-in is only warned by a GRANT of it, and refused a COMMENT.
 const DATABASE: &str = ", this AS (
     SELECT quote_ident(current_database()) AS name, 'DATABASE ' || quote_ident(current_database()) AS object, app.name AS app
     FROM app
@@ -35,7 +36,8 @@ SELECT object, m.change, m.sql, ARRAY[m.code] AS codes FROM this CROSS JOIN LATE
     ('the host''s files are open', 'builtin_granted', format('GRANT EXECUTE ON FUNCTION pg_read_file(text) TO %s', app)),
     ('a built-in function has a superuser''s rights', 'builtin_changed',
         'ALTER FUNCTION query_to_xml(text, boolean, boolean, text) SECURITY DEFINER'),
-    ('the application makes built-in functions', 'builtin_granted', format('GRANT CREATE ON SCHEMA pg_catalog TO %s', app))
+    ('the application makes built-in functions', 'builtin_granted', 
+        format('COMMENT ON SCHEMA pg_catalog IS NULL; GRANT CREATE ON SCHEMA pg_catalog TO %s', app))
 ) AS m (change, code, sql)";
 
 /// In this database: nothing that other databases see.
@@ -68,14 +70,14 @@ FROM schema s CROSS JOIN app";
 
 const LANGUAGES: &str = "
 SELECT 'LANGUAGE ' || quote_ident(l.lanname) AS object, 'everybody may write in it' AS change,
-    format('GRANT USAGE ON LANGUAGE %I TO PUBLIC', l.lanname) AS sql, ARRAY['grant_excess'] AS codes
+    format('COMMENT ON LANGUAGE %1$I IS NULL; GRANT USAGE ON LANGUAGE %1$I TO PUBLIC', l.lanname) AS sql, ARRAY['grant_excess'] AS codes
 FROM pg_language l
 WHERE l.lanpltrusted AND NOT EXISTS (SELECT FROM aclexplode(coalesce(l.lanacl, acldefault('l', l.lanowner))) a WHERE a.grantee = 0)";
 
 /// Those that the bootstrap took from everybody.
 const BUILTINS: &str = "
 SELECT p.oid::regprocedure::text AS object, 'everybody may call it' AS change,
-    format('GRANT EXECUTE ON FUNCTION pg_catalog.%s TO PUBLIC', p.oid::regprocedure) AS sql, ARRAY['builtin_granted'] AS codes
+    format('COMMENT ON FUNCTION pg_catalog.%1$s IS NULL; GRANT EXECUTE ON FUNCTION pg_catalog.%1$s TO PUBLIC', p.oid::regprocedure) AS sql, ARRAY['builtin_granted'] AS codes
 FROM pg_proc p LEFT JOIN pg_init_privs i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
 WHERE p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace AND p.proacl IS NOT NULL
     AND EXISTS (SELECT FROM aclexplode(coalesce(i.initprivs, acldefault('f', p.proowner))) a WHERE a.grantee = 0)

@@ -1,4 +1,7 @@
-//! Primary keys, unique keys, indexes and foreign keys that do not carry the tenant any more.
+//! Primary keys, unique keys, indexes and foreign keys that are gone, or do not carry the tenant any more.
+
+use super::Mutant;
+use crate::verify::catalog::Catalog;
 
 pub(super) const QUERIES: &[&str] = &[INDEXES, PRIMARY_KEYS, NEW_INDEXES, INVALID, FOREIGN_KEYS];
 
@@ -89,3 +92,26 @@ FROM key k CROSS JOIN LATERAL (VALUES
         object, name, target, others, target_others))
 ) AS m (change, applies, code, sql)
 WHERE m.applies";
+
+/// Keys and indexes that are declared: of others nobody says that they must be there.
+pub(super) fn declared(catalog: &Catalog) -> impl Iterator<Item = Mutant> {
+    let keys = catalog.keys.iter().map(|key| {
+        let (table, name) = (&key.table, &key.name);
+        let sql = format!("ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE");
+        dropped(table, &format!("key {name}"), sql, key.missing())
+    });
+    keys.chain(catalog.indexes.iter().map(|index| {
+        let sql = format!("DROP INDEX {} CASCADE", index.full_name());
+        let what = format!("index {}", index.name);
+        dropped(&index.table, &what, sql, "index_missing")
+    }))
+}
+
+fn dropped(table: &str, what: &str, sql: String, code: &str) -> Mutant {
+    Mutant {
+        object: table.to_owned(),
+        change: format!("{what} is dropped"),
+        sql,
+        codes: vec![code.to_owned()],
+    }
+}
