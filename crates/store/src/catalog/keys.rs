@@ -91,11 +91,6 @@ const KEYS: &[(&str, &str, &str)] = &[
         "PRIMARY KEY (account_id)",
     ),
     (
-        "public.denials",
-        "denials_tenant_id_fkey",
-        "FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE",
-    ),
-    (
         "public.idempotency_keys",
         "idempotency_keys_tenant_id_fkey",
         "FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE",
@@ -169,11 +164,6 @@ const KEYS: &[(&str, &str, &str)] = &[
         "public.projects",
         "projects_tenant_id_owner_id_fkey",
         "FOREIGN KEY (tenant_id, owner_id) REFERENCES public.memberships(tenant_id, id) ON DELETE CASCADE",
-    ),
-    (
-        "public.reads",
-        "reads_tenant_id_fkey",
-        "FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE",
     ),
     (
         "public.recovery_codes",
