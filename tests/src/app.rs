@@ -162,7 +162,7 @@ impl TestApp {
             None => database.url(role),
         };
         let tenant_pool = setup.pool.as_ref().unwrap_or(&pool);
-        let tenants = TenantDb::connect(&url("rowhouse_app"), seal_key(), tenant_pool).unwrap();
+        let tenants = TenantDb::connect(url("rowhouse_app"), seal_key(), tenant_pool).unwrap();
         let identity = IdentityDb::connect(&url("rowhouse_auth"), &pool).unwrap();
         let auth_url = database.url("rowhouse_auth");
         let plans = TenantPlans::start(identity.clone(), Some(&auth_url), &pool).unwrap();
@@ -408,7 +408,7 @@ fn parts(database: &Database, home: &Path, outbox: &Outbox, work: &Work) -> Part
     }
     Parts {
         identity: IdentityDb::connect(&database.url("rowhouse_auth"), &pool).unwrap(),
-        tenants: TenantDb::connect(&database.url("rowhouse_app"), seal_key(), &pool).unwrap(),
+        tenants: TenantDb::connect(database.url("rowhouse_app"), seal_key(), &pool).unwrap(),
         mailer: Mailer::new(&mail, home.join("outbox")).unwrap(),
         links: LinkRules {
             key: MailKey::derive(SECRET.as_bytes()),

@@ -62,7 +62,7 @@ enum Command {
         #[arg(long)]
         policies: bool,
         /// Copies the schema to a scratch database, breaks one guard after the other there, and demands
-        /// that each is missed; then sends two canary tenants through every tenant table. Exit code 1
+        /// that each is noticed; then sends two canary tenants through every tenant table. Exit code 1
         /// when something survives or gets through, 2 when it could not be tried. Needs pg_dump, and a
         /// superuser, or at level managed the database's owner with CREATEDB, who leaves out what only a
         /// superuser can break, and says how much; nothing of the cluster is touched.

@@ -55,7 +55,7 @@ fn is_there(database: &Database, told: &str) -> bool {
 }
 
 #[test]
-fn every_guard_of_a_table_is_missed_in_a_copy_that_is_gone_afterwards() {
+fn every_guard_of_a_table_is_noticed_in_a_copy_that_is_gone_afterwards() {
     let database = Database::fresh();
     let (code, told) = mutate(
         &database,

@@ -92,7 +92,7 @@ pub(crate) fn connect(
     let limits =
         PlanLimits::from(settings.plans).with_tenants_of_account(settings.tenants.max_per_account);
     Ok(Services {
-        tenants: TenantDb::connect(&urls.app, key, &settings.database.tenant_pool())?,
+        tenants: TenantDb::connect(urls.app.clone(), key, &settings.database.tenant_pool())?,
         api_calls: ApiCalls::new(identity.clone(), plans.clone(), limits),
         limits,
         plans,

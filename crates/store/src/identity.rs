@@ -93,7 +93,7 @@ impl IdentityDb {
     /// [`tenant_db::Error::Unavailable`] when the first connection fails.
     pub fn connect(url: &SecretString, settings: &PoolSettings) -> Result<Self, tenant_db::Error> {
         Ok(Self {
-            db: ServiceDb::connect(url, settings)?,
+            db: ServiceDb::connect(url.clone(), settings)?,
         })
     }
 

@@ -139,7 +139,7 @@ impl Ear {
         };
         let mut wait = RETRY.0;
         loop {
-            let lost = match Listener::connect(url, self.channel, &self.settings) {
+            let lost = match Listener::connect(url.clone(), self.channel, &self.settings) {
                 Ok(listener) => {
                     // What was told while nobody listened is lost.
                     self.generations.end_all();

@@ -71,7 +71,7 @@ impl TrailDb {
             ..settings.clone()
         };
         Ok(Self {
-            db: ServiceDb::connect(url, &settings)?,
+            db: ServiceDb::connect(url.clone(), &settings)?,
         })
     }
 

@@ -40,6 +40,10 @@ pub enum Error {
     /// TN010: the tenant is about to be erased.
     #[error("the tenant is about to be erased")]
     TenantDeleting,
+    /// The connection's role lacks a right. For the application's, [`verify`](crate::verify::verify())
+    /// says which: most often one on a column that was added, and `tenancy.protect` not called again.
+    #[error("the database role lacks a right; on a new column, tenancy.protect grants it")]
+    PermissionDenied(#[source] DieselError),
     /// A row for another tenant was refused by Row-Level Security: a defect of the caller,
     /// counted as a violation.
     #[error("a row of another tenant was refused")]
@@ -119,6 +123,9 @@ impl From<DieselError> for Error {
             Some("TN010") => Self::TenantDeleting,
             // Diesel shows neither 42501 nor 57014 nor 40P01; `verify` checks lc_messages.
             _ if info.message().contains("row-level security policy") => Self::Violation(error),
+            _ if info.message().starts_with("permission denied for ") => {
+                Self::PermissionDenied(error)
+            }
             _ if info.message().starts_with("canceling statement due to") => Self::Timeout(error),
             _ if info.message() == "deadlock detected" => Self::Deadlock(error),
             _ => Self::Query(error),

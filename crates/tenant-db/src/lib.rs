@@ -24,9 +24,9 @@
 //! }
 //!
 //! # async fn example(user: uuid::Uuid, session: uuid::Uuid, tenant: uuid::Uuid) -> Result<(), Error> {
-//! let url = "postgresql://rowhouse_app@localhost/app".to_owned().into();
+//! let url = "postgresql://rowhouse_app:password@localhost/app";
 //! let key = SealKey::new("k1", b"at least thirty-two secret bytes").expect("a key");
-//! let db = TenantDb::connect(&url, key, &PoolSettings::default())?;
+//! let db = TenantDb::connect(url, key, &PoolSettings::default())?;
 //!
 //! let context = Context::new(tenant, Actor::User { id: user, session }).with_role(Role::Member, 0);
 //! // No filter by tenant: the database adds it, whatever the query says.
@@ -49,6 +49,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The role `rowhouse_app` is made without a password, and few servers let anybody in without one: set
+//! it by `\password rowhouse_app` in psql, or `ALTER ROLE rowhouse_app PASSWORD '…'`.
+//!
 //! Three whole programs are in `examples/`: `cargo run -p tenant-db --example items`.
 //!
 //! # Recipes
@@ -65,7 +68,45 @@
 //! SET LOCAL ROLE NONE;
 //! ```
 //!
-//! The last line lets Diesel write its record of migrations.
+//! The last line lets Diesel write its record of migrations. After a later `ALTER TABLE … ADD COLUMN`, call
+//! `protect` again with the same arguments: it is what grants the new column, which cannot be changed
+//! before ([`Error::PermissionDenied`]).
+//!
+//! **What `verify` is to find.** All that there is beside what this crate brings: here, what these recipes
+//! make, and a table of no tenant, of whoever migrates. [`verify`](verify::verify()) names what is
+//! missing; of a function it prints the digest.
+//!
+//! ```ignore
+//! pub fn catalog() -> Catalog {
+//!     let service = "notes_service";
+//!     Catalog::new()
+//!         .table(Table::of_migrations("public.__diesel_schema_migrations"))
+//!         .tenant_table(TenantTable::new("public.notes").write_role(Role::Member))
+//!         .tenant_table(TenantTable::new("public.letters").write_role(Role::Member))
+//!         .table(Table::new("public.companies", "postgres"))
+//!         .table(
+//!             Table::new("tenancy.member", "rowhouse_tenancy")
+//!                 .grant("SELECT, INSERT, DELETE", service),
+//!         )
+//!         .function(Function::invoker(
+//!             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
+//!             "rowhouse_tenancy",
+//!             "a6c8ee26243bdde26d21c6cdb0001ad9be7497851ed33de8f3e6e9f28f1758ac",
+//!         ))
+//!         .login_role(service)
+//!         .grant("USAGE", "SCHEMA tenancy", service)
+//!         .grant(
+//!             "EXECUTE",
+//!             "FUNCTION tenancy.tenants_to_seal(integer)",
+//!             service,
+//!         )
+//!         .grant(
+//!             "EXECUTE",
+//!             "FUNCTION tenancy.seal_events(uuid,integer)",
+//!             service,
+//!         )
+//! }
+//! ```
 //!
 //! **An existing table.** Back up first. Give it to `rowhouse_owner`, add `tenant_id`, fill it, make it
 //! NOT NULL and first in the primary key, then `protect` it. From then on every other role of the
@@ -84,7 +125,8 @@
 //! ```
 //!
 //! **Who may enter.** As shipped, `tenancy.authorize` believes every valid seal. Replace it to look
-//! at memberships, and declare its digest with [`Catalog::function`](verify::Catalog::function):
+//! at memberships; jobs have none, and who holds the seal key answers for them. Table and function go into
+//! the catalog.
 //!
 //! ```sql
 //! SET LOCAL ROLE rowhouse_tenancy;
@@ -93,12 +135,77 @@
 //!     kind text, tenant uuid, actor text, session uuid, role text, version int)
 //! RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 //! BEGIN
-//!     IF NOT EXISTS (SELECT FROM tenancy.member m
+//!     IF kind <> 'job' AND NOT EXISTS (SELECT FROM tenancy.member m
 //!         WHERE m.tenant = authorize.tenant AND m.actor = authorize.actor::uuid) THEN
 //!         PERFORM tenancy.refuse('TN007', 'not a member');
 //!     END IF;
 //! END $$;
 //! SET LOCAL ROLE NONE;
+//! ```
+//!
+//! **What belongs to no tenant**, such as members, accounts or a queue, is reached as a role of your own, which
+//! wants a password too, by [`ServiceDb::connect`]. It has no context, and no rights but those that it is
+//! granted:
+//!
+//! ```sql
+//! CREATE ROLE notes_service LOGIN;
+//! SET LOCAL ROLE rowhouse_tenancy;
+//! GRANT USAGE ON SCHEMA tenancy TO notes_service;
+//! GRANT SELECT, INSERT, DELETE ON tenancy.member TO notes_service;
+//! GRANT EXECUTE ON FUNCTION tenancy.tenants_to_seal(int), tenancy.seal_events(uuid, int) TO notes_service;
+//! SET LOCAL ROLE NONE;
+//! ```
+//!
+//! ```ignore
+//! diesel::table! {
+//!     tenancy.member (tenant, actor) { tenant -> Uuid, actor -> Uuid }
+//! }
+//!
+//! pub async fn admit(service: &ServiceDb, tenant: Uuid, user: Uuid) -> Result<(), Error> {
+//!     let work = move |conn: &mut PgConnection| {
+//!         diesel::insert_into(member::table)
+//!             .values((member::tenant.eq(tenant), member::actor.eq(user)))
+//!             .on_conflict_do_nothing()
+//!             .execute(conn)?;
+//!         Ok(())
+//!     };
+//!     service.run(work).await
+//! }
+//! ```
+//!
+//! **The audit trail.** Each change of a protected table leaves an event in `tenancy.audit_events`, with all
+//! values before and after, which anybody in the tenant may read, viewers too. Of `protect(…, redact =>
+//! '{iban}')` no event shows the values, with `unaudited => '{seen_at}'` a change of that column alone
+//! leaves none, with `audit => false` nothing does; [`TenantTable`](verify::TenantTable) declares each.
+//! Events stay for good; whoever migrates takes values from them, `tenancy.erase_object(tenant, 'notes', id)`
+//! those of a row, `tenancy.erase_actor(tenant, actor)` a person's addresses, `tenancy.erase_trail(tenant,
+//! 10000)`, until it answers 0, all of a tenant that is gone. Their chain still holds.
+//!
+//! Nobody chains them until you do. Only then is it seen when one is changed or taken away: its
+//! tenant's [`Examination`](audit::Examination) has a `flaw`. Checkpoints, also in [`audit`], show a chain
+//! that was cut short or written anew.
+//!
+//! ```ignore
+//! /// Each server, about once a second.
+//! pub async fn seal(service: &ServiceDb) -> Result<(), Error> {
+//!     let waiting = service
+//!         .ask(|conn| audit::tenants_to_seal(conn, 100))
+//!         .await?;
+//!     for waiting in waiting {
+//!         let seal = move |conn: &mut PgConnection| audit::seal_events(conn, waiting.tenant, 1000);
+//!         service.ask(seal).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// By night, as whoever migrates.
+//! pub fn examine(conn: &mut PgConnection) -> Result<Vec<Examination>, Error> {
+//!     conn.build_transaction().repeatable_read().run(|conn| {
+//!         let chains = audit::chains(conn)?;
+//!         let examine = |chain: &Chain| audit::examine(conn, chain.tenant, Some(chain), &[]);
+//!         chains.iter().map(examine).collect()
+//!     })
+//! }
 //! ```
 //!
 //! **Axum, or any other framework.** A [`TenantDb`] is cheap to clone and knows no HTTP: keep it in
@@ -116,8 +223,7 @@
 //! ```
 //!
 //! **A background worker.** The same with [`Actor::Job`], one transaction a tenant; from a thread of
-//! your own by [`run_blocking`](TenantDb::run_blocking). What spans tenants, such as a queue, is a
-//! table of no tenant behind a [`ServiceDb`].
+//! your own by [`run_blocking`](TenantDb::run_blocking).
 //!
 //! ```ignore
 //! pub fn count(db: &TenantDb, tenant: Uuid, job: Uuid) -> Result<i64, Error> {

@@ -40,7 +40,7 @@ impl Listener {
     /// # Errors
     /// [`Error::Unavailable`]. Not for async code: it blocks.
     pub fn connect(
-        url: &SecretString,
+        url: impl Into<SecretString>,
         channel: Channel,
         settings: &PoolSettings,
     ) -> Result<Self, Error> {
@@ -52,7 +52,7 @@ impl Listener {
             force_generic_plan: false,
             pgbouncer: false,
         };
-        let mut session = SessionManager::new(url, Purpose::Service, &session).open()?;
+        let mut session = SessionManager::new(&url.into(), Purpose::Service, &session).open()?;
         // Nobody asked for what it does from time to time.
         let unseen = |_: InstrumentationEvent<'_>| ();
         session.conn.set_instrumentation(unseen);

@@ -34,9 +34,9 @@ impl ServiceDb {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the first connection fails.
-    pub fn connect(url: &SecretString, settings: &PoolSettings) -> Result<Self, Error> {
+    pub fn connect(url: impl Into<SecretString>, settings: &PoolSettings) -> Result<Self, Error> {
         Ok(Self {
-            pool: Pool::open(url, Purpose::Service, settings)?,
+            pool: Pool::open(&url.into(), Purpose::Service, settings)?,
         })
     }
 

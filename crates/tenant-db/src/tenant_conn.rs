@@ -3,14 +3,21 @@
 
 use std::marker::PhantomData;
 
+use diesel::associations::HasTable;
 use diesel::connection::{
     AnsiTransactionManager, CacheSize, Connection, ConnectionSealed, DefaultLoadingMode,
     Instrumentation, LoadConnection, SimpleConnection, TransactionManager,
     TransactionManagerStatus,
 };
-use diesel::expression::QueryMetadata;
+use diesel::dsl::Update;
+use diesel::expression::{MixedAggregates, QueryMetadata, ValidGrouping, is_aggregate};
 use diesel::pg::{GetPgMetadataCache, Pg, PgConnection, PgMetadataCache, PgQueryBuilder};
-use diesel::query_builder::{Query, QueryBuilder as _, QueryFragment, QueryId};
+use diesel::query_builder::{
+    AsChangeset, IntoUpdateTarget, Query, QueryBuilder as _, QueryFragment, QueryId,
+};
+use diesel::query_dsl::methods::LoadQuery;
+use diesel::query_dsl::{RunQueryDsl as _, UpdateAndFetchResults};
+use diesel::query_source::Table;
 use diesel::result::{ConnectionError, ConnectionResult, Error as DieselError, QueryResult};
 
 use uuid::Uuid;
@@ -19,8 +26,9 @@ use crate::session::Session;
 
 /// A connection inside one tenant's transaction.
 ///
-/// It takes every query that Diesel builds for PostgreSQL, and `conn.transaction` for
-/// savepoints. It refuses `batch_execute`, `establish`, COPY and SQL that controls transactions. The
+/// It takes every query that Diesel builds for PostgreSQL, `save_changes`, and `conn.transaction` for
+/// savepoints. It refuses `batch_execute`, `establish`, COPY and SQL that controls transactions, and lacks
+/// what Diesel has for a `PgConnection` alone: `build_transaction`, loading row by row, migrations. The
 /// brand `'t` makes each connection a type of its own, so that two tenants' connections cannot be
 /// swapped and none outlives its closure.
 pub struct TenantConn<'t> {
@@ -252,6 +260,20 @@ impl LoadConnection<DefaultLoadingMode> for TenantConn<'_> {
             note_failure(&mut self.failed_at, &mut self.session.conn);
         }
         result
+    }
+}
+
+/// `save_changes`, as Diesel has it for its own connections.
+impl<'query, Changes, Output> UpdateAndFetchResults<Changes, Output> for TenantConn<'_>
+where
+    Changes: Copy + AsChangeset<Target = <Changes as HasTable>::Table> + IntoUpdateTarget,
+    Update<Changes, Changes>: LoadQuery<'query, Self, Output>,
+    <Changes::Table as Table>::AllColumns: ValidGrouping<()>,
+    <<Changes::Table as Table>::AllColumns as ValidGrouping<()>>::IsAggregate:
+        MixedAggregates<is_aggregate::No, Output = is_aggregate::No>,
+{
+    fn update_and_fetch(&mut self, changes: Changes) -> QueryResult<Output> {
+        diesel::update(changes).set(changes).get_result(self)
     }
 }
 

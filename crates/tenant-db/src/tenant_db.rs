@@ -65,13 +65,11 @@ impl TenantDb {
     /// [`Error::RoleCanBypass`] when that role could see past the policies,
     /// [`Error::Unavailable`] when the first connection fails.
     pub fn connect(
-        url: &SecretString,
+        url: impl Into<SecretString>,
         key: SealKey,
         settings: &PoolSettings,
     ) -> Result<Self, Error> {
-        Self::builder(url.clone(), key)
-            .pool(settings.clone())
-            .connect()
+        Self::builder(url, key).pool(settings.clone()).connect()
     }
 
     pub(crate) fn new(primary: Pool, replica: Option<Pool>, key: SealKey) -> Self {
@@ -100,6 +98,9 @@ impl TenantDb {
     ///
     /// Costs two round trips beside those of `work`: one message opens transaction and context,
     /// one commits.
+    ///
+    /// A closure that is kept in a variable first says the type of its argument, `|conn: &mut
+    /// TenantConn<'_>|`: without it the compiler says that its `FnOnce` is not general enough.
     ///
     /// # Errors
     /// Those of `work`, and [`Error`] for all that happens around it. After

@@ -7,11 +7,13 @@
 //!
 //! ```no_run
 //! use tenant_db::Role;
-//! use tenant_db::verify::{Catalog, TenantTable, verify};
+//! use tenant_db::verify::{Catalog, Table, TenantTable, verify};
 //!
 //! # fn example(conn: &mut tenant_db::diesel::PgConnection) -> Result<(), tenant_db::Error> {
-//! // The arguments are those that the migration gave to tenancy.protect.
 //! let catalog = Catalog::new()
+//!     // Diesel's own.
+//!     .table(Table::of_migrations("public.__diesel_schema_migrations"))
+//!     // The arguments are those that the migration gave to tenancy.protect.
 //!     .tenant_table(TenantTable::new("public.notes").write_role(Role::Member));
 //! let report = verify(conn, &catalog)?;
 //! assert!(report.is_clean(), "{report}");
@@ -27,7 +29,7 @@
 //!
 //! # The doctor's own examination
 //! [`mutants`] makes a list of all guards that can be broken from what the database has, and
-//! [`mutate`] breaks one after the other and demands that the doctor misses it. [`probe`] asks the
+//! [`mutate`] breaks one after the other and demands that the doctor notices it. [`probe`] asks the
 //! guards themselves: two canary tenants, and every command through every tenant table. Both are
 //! for a copy that nobody uses.
 //!

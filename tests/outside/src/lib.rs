@@ -5,8 +5,9 @@ pub mod web;
 use diesel::PgConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use tenant_db::audit::{self, Chain, Examination};
 use tenant_db::verify::{Catalog, Function, Table, TenantTable};
-use tenant_db::{Actor, Context, Error, Role, SealKey, TenantConn, TenantDb};
+use tenant_db::{Actor, Context, Error, Role, SealKey, ServiceDb, TenantConn, TenantDb};
 use uuid::Uuid;
 
 diesel::table! {
@@ -32,17 +33,69 @@ pub fn set_up(conn: &mut PgConnection, key: &SealKey) -> Result<(), Error> {
 
 /// What `verify` is to find, and nothing beside it.
 pub fn catalog() -> Catalog {
+    let service = "notes_service";
     Catalog::new()
         .table(Table::of_migrations("public.__diesel_schema_migrations"))
         .tenant_table(TenantTable::new("public.notes").write_role(Role::Member))
         .tenant_table(TenantTable::new("public.letters").write_role(Role::Member))
         .table(Table::new("public.companies", "postgres"))
-        .table(Table::new("tenancy.member", "rowhouse_tenancy"))
+        .table(
+            Table::new("tenancy.member", "rowhouse_tenancy")
+                .grant("SELECT, INSERT, DELETE", service),
+        )
         .function(Function::invoker(
             "tenancy.authorize(text,uuid,text,uuid,text,integer)",
             "rowhouse_tenancy",
-            "0cf74c86baba77cf9643386762100caed3785bcf1729c6ac6b022de3521b4f85",
+            "a6c8ee26243bdde26d21c6cdb0001ad9be7497851ed33de8f3e6e9f28f1758ac",
         ))
+        .login_role(service)
+        .grant("USAGE", "SCHEMA tenancy", service)
+        .grant(
+            "EXECUTE",
+            "FUNCTION tenancy.tenants_to_seal(integer)",
+            service,
+        )
+        .grant(
+            "EXECUTE",
+            "FUNCTION tenancy.seal_events(uuid,integer)",
+            service,
+        )
+}
+
+diesel::table! {
+    tenancy.member (tenant, actor) { tenant -> Uuid, actor -> Uuid }
+}
+
+pub async fn admit(service: &ServiceDb, tenant: Uuid, user: Uuid) -> Result<(), Error> {
+    let work = move |conn: &mut PgConnection| {
+        diesel::insert_into(member::table)
+            .values((member::tenant.eq(tenant), member::actor.eq(user)))
+            .on_conflict_do_nothing()
+            .execute(conn)?;
+        Ok(())
+    };
+    service.run(work).await
+}
+
+/// Each server, about once a second.
+pub async fn seal(service: &ServiceDb) -> Result<(), Error> {
+    let waiting = service
+        .ask(|conn| audit::tenants_to_seal(conn, 100))
+        .await?;
+    for waiting in waiting {
+        let seal = move |conn: &mut PgConnection| audit::seal_events(conn, waiting.tenant, 1000);
+        service.ask(seal).await?;
+    }
+    Ok(())
+}
+
+/// By night, as whoever migrates.
+pub fn examine(conn: &mut PgConnection) -> Result<Vec<Examination>, Error> {
+    conn.build_transaction().repeatable_read().run(|conn| {
+        let chains = audit::chains(conn)?;
+        let examine = |chain: &Chain| audit::examine(conn, chain.tenant, Some(chain), &[]);
+        chains.iter().map(examine).collect()
+    })
 }
 
 /// A person who writes in this company.

@@ -8,10 +8,10 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use embedded_postgres::{Cluster, Options, Programs};
 use http_body_util::BodyExt as _;
-use outside::{add, catalog, count, find, member, notes, set_up, web};
+use outside::{add, admit, catalog, count, examine, find, member, notes, seal, set_up, web};
 use tempfile::TempDir;
 use tenant_db::verify::verify;
-use tenant_db::{Error, PoolSettings, SealKey, TenantConn, TenantDb};
+use tenant_db::{Error, PoolSettings, SealKey, ServiceDb, TenantConn, TenantDb};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -25,6 +25,7 @@ INSERT INTO letters VALUES (1, 1), (2, 2)";
 
 struct Service {
     db: TenantDb,
+    service: ServiceDb,
     superuser: PgConnection,
     cluster: Option<Cluster>,
     _home: TempDir,
@@ -39,10 +40,13 @@ impl Service {
         superuser.batch_execute(BEFORE).unwrap();
         let key = SealKey::new("k1", b"at least thirty-two secret bytes").expect("a key");
         set_up(&mut superuser, &key).unwrap();
-        let url = cluster.url_for("rowhouse_app", None, "postgres").into();
-        let db = TenantDb::connect(&url, key, &PoolSettings::default()).unwrap();
+        let url = |role| cluster.url_for(role, None, "postgres");
+        let settings = PoolSettings::default();
+        let db = TenantDb::connect(url("rowhouse_app"), key, &settings).unwrap();
+        let service = ServiceDb::connect(url("notes_service"), &settings).unwrap();
         Self {
             db,
+            service,
             superuser,
             cluster: Some(cluster),
             _home: home,
@@ -50,10 +54,9 @@ impl Service {
     }
 
     /// Somebody of this company.
-    fn admit(&mut self, tenant: Uuid) -> Uuid {
+    async fn admit(&self, tenant: Uuid) -> Uuid {
         let user = Uuid::now_v7();
-        let sql = format!("INSERT INTO tenancy.member VALUES ('{tenant}', '{user}')");
-        self.superuser.batch_execute(&sql).unwrap();
+        admit(&self.service, tenant, user).await.unwrap();
         user
     }
 }
@@ -69,7 +72,7 @@ impl Drop for Service {
 async fn two_companies_keep_apart_and_verify_finds_nothing() {
     let mut service = Service::start();
     let (acme, globex) = (Uuid::now_v7(), Uuid::now_v7());
-    let (alice, bob) = (service.admit(acme), service.admit(globex));
+    let (alice, bob) = (service.admit(acme).await, service.admit(globex).await);
     let db = service.db.clone();
     let of = |tenant, user| member(tenant, user, Uuid::nil());
 
@@ -128,26 +131,41 @@ async fn two_companies_keep_apart_and_verify_finds_nothing() {
     assert_eq!(body, r#"["Of globex"]"#);
     let answer = ask(acme, bob).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
-    let job = service.admit(globex);
+    let job = Uuid::now_v7();
     let counted = tokio::task::spawn_blocking(move || count(&db, globex, job)).await;
     assert_eq!(counted.unwrap().unwrap(), 1);
+
+    // Who did it is chained, and seen to be what it was.
+    let chains = |service: &mut Service| {
+        let examined = examine(&mut service.superuser).unwrap().into_iter();
+        let mut chains: Vec<_> = examined
+            .map(|chain| (chain.tenant, chain.sealed, chain.flaw.is_some()))
+            .collect();
+        chains.sort();
+        chains
+    };
+    assert_eq!(chains(&mut service), []);
+    seal(&service.service).await.unwrap();
+    assert_eq!(chains(&mut service), [(acme, 1, false), (globex, 1, false)]);
+    let forged =
+        format!("UPDATE tenancy.audit_events SET actor_id = '{bob}' WHERE actor_id = '{alice}'");
+    service.superuser.batch_execute(&forged).unwrap();
+    assert_eq!(chains(&mut service), [(acme, 1, true), (globex, 1, false)]);
 
     let report = verify(&mut service.superuser, &catalog()).unwrap();
     assert!(report.is_clean(), "{report}");
 }
 
-#[test]
-fn a_table_that_was_there_before_is_taken_in() {
+#[tokio::test]
+async fn a_table_that_was_there_before_is_taken_in() {
     let mut service = Service::start();
     let acme = Uuid::from_u128(1);
-    let user = service.admit(acme);
-    let ids = service
-        .db
-        .run_blocking(member(acme, user, Uuid::nil()), |conn| {
-            let ids = diesel::dsl::sql::<BigInt>("SELECT id FROM letters");
-            Ok::<Vec<i64>, Error>(ids.load(conn)?)
-        });
-    assert_eq!(ids.unwrap(), [1]);
+    let user = service.admit(acme).await;
+    let ids = service.db.read(member(acme, user, Uuid::nil()), |conn| {
+        let ids = diesel::dsl::sql::<BigInt>("SELECT id FROM letters");
+        Ok::<Vec<i64>, Error>(ids.load(conn)?)
+    });
+    assert_eq!(ids.await.unwrap(), [1]);
     let report = verify(&mut service.superuser, &catalog()).unwrap();
     assert!(report.is_clean(), "{report}");
 }

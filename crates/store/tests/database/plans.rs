@@ -75,7 +75,7 @@ fn a_list_is_read_by_an_index_of_its_own_tenant_in_every_order_and_by_prefix() {
     set_default_instrumentation(|| Some(Box::new(|event: InstrumentationEvent<'_>| note(&event))))
         .unwrap();
     let url = database.url("rowhouse_app");
-    let db = TenantDb::connect(&url, seal_key(), &PoolSettings::default()).unwrap();
+    let db = TenantDb::connect(url, seal_key(), &PoolSettings::default()).unwrap();
     let mut app = database.connect_as("rowhouse_app");
 
     let (tenant, last, id) = (acme.id, "repeat(U&'\\+10FFFF', 200)", ProjectId::generate());

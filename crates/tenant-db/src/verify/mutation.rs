@@ -1,4 +1,4 @@
-//! The doctor's own examination: whether it misses every guard that is taken away.
+//! The doctor's own examination: whether it notices every guard that is taken away.
 
 use std::collections::BTreeSet;
 use std::fmt;

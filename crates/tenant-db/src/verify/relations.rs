@@ -122,27 +122,36 @@ fn table(relation: &Relation, catalog: &Catalog, columns: &[TenantColumn], repor
             None => owner(relation, OWNER, report),
         }
     } else {
+        let drop = format!("-- or: DROP TABLE {name};");
         let carries = columns
             .iter()
             .any(|column| column.table_name == *name && column.name == "tenant_id");
-        let (message, remedy) = if carries {
+        let (message, remedy) = if is_record_of_migrations(name) {
+            (
+                "The record of the migrations is not declared.",
+                format!("-- declare it in the catalog: Table::of_migrations(\"{name}\")"),
+            )
+        } else if carries {
             (
                 "The table is not declared, and has a tenant_id: whether it is protected, nobody looked.",
-                format!("-- SELECT tenancy.protect('{name}'), and declare it in the catalog;"),
+                format!(
+                    "-- SELECT tenancy.protect('{name}'), and declare it in the catalog;\n{drop}"
+                ),
             )
         } else {
             (
                 "The table is not declared.",
-                "-- declare it in the catalog,".to_owned(),
+                format!("-- declare it in the catalog,\n{drop}"),
             )
         };
-        report.find(
-            "table_unknown",
-            name,
-            message,
-            format!("{remedy}\n-- or: DROP TABLE {name};"),
-        );
+        report.find("table_unknown", name, message, remedy);
     }
+}
+
+/// Diesel's, in whatever schema: without it every migration would run again.
+fn is_record_of_migrations(name: &str) -> bool {
+    name.split_once('.')
+        .is_some_and(|(_, table)| table == "__diesel_schema_migrations")
 }
 
 fn row_security(relation: &Relation, report: &mut Report) {

@@ -91,6 +91,19 @@ fn install_leaves_public_alone_and_harden_takes_what_it_printed() {
 }
 
 #[test]
+fn a_record_of_migrations_that_is_not_declared_is_a_finding_that_says_how_to_declare_it() {
+    let database = Database::fresh();
+    let report = verify(&mut database.superuser(), &Catalog::new()).unwrap();
+    let record = "public.__diesel_schema_migrations";
+    let mut findings = report.findings().iter().filter(|f| f.object == record);
+    let found = findings.find(|f| f.code == "table_unknown").unwrap();
+    assert_eq!(
+        found.remedy,
+        format!("-- declare it in the catalog: Table::of_migrations(\"{record}\")")
+    );
+}
+
+#[test]
 fn the_plan_is_all_that_the_bootstrap_takes() {
     let cluster = EmptyCluster::start();
     let mut superuser = cluster.superuser();

@@ -134,7 +134,7 @@ impl Scene {
     }
 
     pub(crate) fn connect_with(&self, settings: &PoolSettings) -> TenantDb {
-        TenantDb::connect(&self.database.url("rowhouse_app"), seal_key(), settings).unwrap()
+        TenantDb::connect(self.database.url("rowhouse_app"), seal_key(), settings).unwrap()
     }
 
     /// The URL of the application's role, but with the socket in this folder.

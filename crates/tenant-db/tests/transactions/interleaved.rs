@@ -274,7 +274,7 @@ fn serve_both_tenants_on_each(db: &TenantDb, tenants: [Tenant; 2]) -> BTreeSet<i
 fn of_five_hundred_transactions_most_of_which_fail_none_harms_another() {
     let scene = Scene::new();
     let db = TenantDb::connect(
-        &scene.database.url("rowhouse_app"),
+        scene.database.url("rowhouse_app"),
         seal_key(),
         &PoolSettings {
             connections: 2,

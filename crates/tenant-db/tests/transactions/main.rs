@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod changes;
 mod control;
 mod embedding;
 mod examples;

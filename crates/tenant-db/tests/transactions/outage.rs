@@ -77,7 +77,7 @@ fn a_pool_for_a_postgresql_that_is_gone_is_not_made() {
     let cluster = OwnCluster::start();
     cluster.kill();
     let result = tenant_db::TenantDb::connect(
-        &cluster.url("rowhouse_app"),
+        cluster.url("rowhouse_app"),
         rowhouse_tests::seal_key(),
         &tenant_db::PoolSettings::default(),
     );

@@ -99,7 +99,7 @@ impl OwnCluster {
             connections,
             ..PoolSettings::default()
         };
-        TenantDb::connect(&self.url("rowhouse_app"), seal_key(), &settings).unwrap()
+        TenantDb::connect(self.url("rowhouse_app"), seal_key(), &settings).unwrap()
     }
 
     /// As when the machine's memory ran out.

@@ -508,7 +508,7 @@ async fn a_service_asks_and_writes_through_it_under_its_own_settings() {
         pgbouncer: true,
         ..PoolSettings::default()
     };
-    let service = ServiceDb::connect(&pooled.bouncer.url("rowhouse_auth"), &settings).unwrap();
+    let service = ServiceDb::connect(pooled.bouncer.url("rowhouse_auth"), &settings).unwrap();
     let database = pooled.scene.database_name();
     let role = format!("ALTER ROLE rowhouse_auth IN DATABASE {database} SET search_path = pg_temp");
     service

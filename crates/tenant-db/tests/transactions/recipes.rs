@@ -29,6 +29,7 @@ fn the_recipes_in_sql_are_migrations_that_run() {
         outside("migrations/20260101000100_notes/up.sql"),
         outside("migrations/20260101000200_members/up.sql"),
         outside("migrations/20260101000300_letters/up.sql"),
+        outside("migrations/20260101000400_service/up.sql"),
     ];
     let recipes = blocks("sql");
     assert_eq!(recipes.len(), migrations.len());
@@ -41,7 +42,7 @@ fn the_recipes_in_sql_are_migrations_that_run() {
 fn the_recipes_in_rust_that_need_other_crates_are_code_that_runs() {
     let sources = [outside("src/web.rs"), outside("src/lib.rs")].concat();
     let recipes = blocks("ignore");
-    assert_eq!(recipes.len(), 2);
+    assert_eq!(recipes.len(), 5);
     for recipe in recipes {
         assert!(
             sources.contains(recipe.trim()),

@@ -64,7 +64,7 @@ fn a_role_that_could_see_past_the_policies_is_refused_by_name() {
     ] {
         superuser.batch_execute(make).unwrap();
         let settings = PoolSettings::default();
-        match TenantDb::connect(&cluster.url(role), seal_key(), &settings) {
+        match TenantDb::connect(cluster.url(role), seal_key(), &settings) {
             Err(Error::RoleCanBypass {
                 role: named,
                 reason,

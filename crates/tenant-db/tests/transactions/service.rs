@@ -22,7 +22,7 @@ fn connect(scene: &Scene) -> ServiceDb {
         connections: 1,
         ..PoolSettings::default()
     };
-    ServiceDb::connect(&scene.database.url("rowhouse_auth"), &settings).unwrap()
+    ServiceDb::connect(scene.database.url("rowhouse_auth"), &settings).unwrap()
 }
 
 fn insert(conn: &mut PgConnection, name: &str) -> QueryResult<usize> {

@@ -50,9 +50,15 @@ fn untyped_execute(conn: &mut TenantConn<'_>) -> QueryResult<()> {
 }
 
 fn violated_constraint(conn: &mut TenantConn<'_>) -> QueryResult<()> {
-    // No tenant's project has an owner who is not a member.
-    diesel::update(projects::table)
-        .set(projects::owner_id.eq(uuid::Uuid::nil()))
+    // Every project has a name.
+    let values = (
+        projects::tenant_id.eq(conn.tenant()),
+        projects::id.eq(uuid::Uuid::nil()),
+        projects::name.eq(""),
+        projects::owner_id.eq(uuid::Uuid::nil()),
+    );
+    diesel::insert_into(projects::table)
+        .values(values)
         .execute(conn)
         .map(drop)
 }

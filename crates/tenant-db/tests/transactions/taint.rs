@@ -67,7 +67,7 @@ fn a_lock_of_the_session_is_released_on_the_same_connection() {
     assert_eq!(
         left_by(
             "SELECT pg_advisory_lock(7)",
-            "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')"
+            "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
         ),
         (true, 0)
     );

@@ -72,7 +72,7 @@ impl Wire {
             connections,
             ..PoolSettings::default()
         };
-        TenantDb::connect(&url, seal_key(), &settings).unwrap()
+        TenantDb::connect(url, seal_key(), &settings).unwrap()
     }
 
     /// From now on this decides.
@@ -83,7 +83,7 @@ impl Wire {
             connections: 1,
             ..PoolSettings::default()
         };
-        ServiceDb::connect(&url, &settings).unwrap()
+        ServiceDb::connect(url, &settings).unwrap()
     }
 
     pub(crate) fn plan(&self, plan: impl FnMut(&str) -> Fate + Send + 'static) {

@@ -158,7 +158,7 @@ async fn a_kept_answer_is_seen_by_nobody_but_its_caller_and_holds_no_password() 
         Ok::<_, tenant_db::Error>(read.map(drop)?)
     };
     let refused = app.tenants().run(context(&alice), table).await.unwrap_err();
-    let tenant_db::Error::Query(refused) = refused else {
+    let tenant_db::Error::PermissionDenied(refused) = refused else {
         unreachable!("{refused:?}")
     };
     let denied = "permission denied for table idempotency_keys";

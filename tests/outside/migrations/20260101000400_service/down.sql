@@ -1,0 +1,2 @@
+DROP OWNED BY notes_service;
+DROP ROLE notes_service;
