@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::refresh::{ME, Session, refresh, sign_in, sign_in_managed};
 use crate::state;
+use crate::step_up::age_sign_ins;
 
 const ALICE: &str = "alice@acme.example";
 const CAROL: &str = "carol@home.example";
@@ -85,6 +86,29 @@ async fn a_managed_account_ends_itself_and_can_be_made_anew() {
     drop(max.caller.delete(ME).await.expect(204));
     max.assert_ended(&app).await;
     drop(alice.colleague("member").await.get(ME).await.expect(200));
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_found_ends_no_account() {
+    let app = TestApp::start().await;
+    let carol = carol(&app).await;
+    age_sign_ins(&app, "901 seconds");
+    // Whatever the caller knows of the account.
+    let outdated = carol.caller.with_header("if-match", "\"0\"");
+    for caller in [&carol.caller, &outdated] {
+        drop(caller.delete(ME).await.problem(401, "step_up_required"));
+    }
+    carol.assert_lives().await;
+    let proof = json!({ "password": "securepass123" });
+    let proved = carol.caller.post("/api/v1/auth/step-up", proof).await;
+    drop(proved.expect(204));
+    drop(
+        outdated
+            .delete(ME)
+            .await
+            .problem(412, "precondition_failed"),
+    );
+    drop(carol.caller.delete(ME).await.expect(204));
 }
 
 /// Whoever founds a tenant while the account ends either has no tenant then, or the account stays.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::mfa::enable;
 use crate::projects::refusal;
-use crate::refresh::{Session, refresh, sign_in};
+use crate::refresh::{ME, Session, refresh, sign_in};
 use crate::{rows::context, state};
 
 const STEP_UP: &str = "/api/v1/auth/step-up";
@@ -40,6 +40,7 @@ fn guarded() -> Vec<(Method, &'static str, Option<Value>)> {
         (Method::POST, MFA, None),
         (Method::DELETE, MFA, None),
         (Method::DELETE, "/api/v1/tenant", None),
+        (Method::DELETE, ME, None),
     ]
 }
 

@@ -127,6 +127,7 @@ pub(crate) async fn update(
 }
 
 /// Ends the account: its sessions, its password, its memberships. What it made stays its tenants'.
+/// Asks for a recent sign-in.
 #[utoipa::path(
     delete, path = "/api/v1/users/me", tag = "users", operation_id = "delete_me", security(("bearer" = [])),
     params(("If-Match" = Option<String>, Header)),
@@ -138,9 +139,10 @@ pub(crate) async fn delete(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let caller = caller.principal().into();
+    let max_age = services.step_up_max_age_seconds;
     let deleted = services
         .identity
-        .delete_account(caller, condition(if_match));
+        .delete_account(caller, max_age, condition(if_match));
     deleted.await?;
     Ok(HttpResponse::NoContent().finish())
 }

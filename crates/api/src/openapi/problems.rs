@@ -121,7 +121,7 @@ problem_sets! {
     /// Another password.
     ChangePasswordProblems => [InvalidCredentials, TooManyAttempts];
     /// Ending one's own account.
-    DeleteAccountProblems => [LastOwner];
+    DeleteAccountProblems => [StepUpRequired, LastOwner];
     /// Founding a tenant.
     CreateTenantProblems => [Forbidden, SlugTaken, TooManyTenants];
     /// Making a user.

@@ -208,16 +208,18 @@ impl IdentityDb {
     /// stays theirs.
     ///
     /// # Errors
-    /// Those of [`Caller`]; [`Error::LastOwner`] while it is the last owner of some tenant;
-    /// [`Error::Outdated`] when there is a condition and it does not hold.
+    /// Those of [`Caller`]; [`Error::StepUpRequired`]; [`Error::LastOwner`] while it is the last
+    /// owner of some tenant; [`Error::Outdated`] when there is a condition and it does not hold.
     pub async fn delete_account(
         &self,
         caller: Caller,
+        max_age_seconds: i32,
         condition: Option<impl FnOnce(&SignedIn) -> bool + Send + 'static>,
     ) -> Result<(), Error> {
         self.db
             .run(move |conn| {
                 caller.check(conn)?;
+                sessions::require_recent_sign_in(conn, caller.session, max_age_seconds)?;
                 // Compared, not held: the account is locked after its memberships, whoever ends it.
                 if let Some(condition) = condition {
                     caller.require(conn, condition)?;
