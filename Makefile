@@ -1,7 +1,7 @@
 # run and test need no service that runs already: what is missing is installed, saying so first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run test test-all contract pgrls attacks outside types lint clean prerequisites
+.PHONY: run test test-all contract pgrls attacks outside types deny lint clean prerequisites
 
 run: prerequisites
 	cargo build --release --locked --bin rowhouse-server --bin rowhouse-migrate --bin rowhouse-admin
@@ -76,6 +76,13 @@ outside: prerequisites
 types: prerequisites
 	command -v npm >/dev/null || $(APT) npm
 	cd tests/contract/client && npm ci --silent --no-audit --no-fund && npm run --silent check
+
+# Licences, sources, duplicates and known flaws of all that is built in, held against deny.toml. The
+# flaws come from a list on the Internet; `make deny DENY="licenses bans sources"` does without.
+DENY := licenses bans sources advisories
+deny:
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 2; }
+	cargo deny --locked check $(DENY)
 
 lint: prerequisites
 	cargo fmt --all --check
