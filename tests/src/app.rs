@@ -1,7 +1,7 @@
 //! A server on a database of its own, listening on a port of its own, in this process.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,6 +56,8 @@ pub struct Setup {
 pub struct Work {
     /// As `mail.smtp_url`.
     pub smtp_url: Option<String>,
+    /// As `mail.ca_file`.
+    pub ca_file: Option<PathBuf>,
     /// As `jobs.max_attempts`; 0: as usual.
     pub max_attempts: u16,
 }
@@ -395,6 +397,7 @@ fn parts(database: &Database, home: &Path, outbox: &Outbox, work: &Work) -> Part
     };
     let mail = MailSettings {
         smtp_url: work.smtp_url.clone().map(Into::into),
+        ca_file: work.ca_file.clone(),
         base_url: "https://app.rowhouse.test".to_owned(),
         ..MailSettings::default()
     };

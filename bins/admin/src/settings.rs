@@ -16,6 +16,7 @@ pub(crate) fn load() -> Result<(Settings, Environment), SettingsError> {
     let loaded = ::settings::load::<Settings>(Sources::of_process(&[
         "seal.key_file",
         "audit.signing_key_file",
+        "mail.ca_file",
     ]))?;
     for key in &loaded.unknown_keys {
         log::warn!(key:% = key; "a setting is unknown and was ignored");

@@ -81,6 +81,7 @@ pub(crate) fn load() -> Result<Loaded<Settings>, SettingsError> {
     ::settings::load(Sources::of_process(&[
         "seal.key_file",
         "audit.signing_key_file",
+        "mail.ca_file",
     ]))
 }
 

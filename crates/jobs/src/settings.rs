@@ -1,5 +1,6 @@
 //! The sections `jobs`, `projects` and `mail` of the settings.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -127,6 +128,9 @@ pub struct MailSettings {
     /// `mail.smtp_url`: `smtps://user:password@host:465`, or `smtp://…?tls=required` for STARTTLS.
     /// Default none: mails are written as files to `$ROWHOUSE_HOME/outbox`.
     pub smtp_url: Option<SecretString>,
+    /// `mail.ca_file`: certificates (PEM) of authorities that may vouch for the mail server besides those
+    /// that the system trusts. Needs `mail.smtp_url` with TLS. Default none.
+    pub ca_file: Option<PathBuf>,
     /// `mail.timeout_seconds`: how long the mail server may take for one answer. Default 20.
     pub timeout_seconds: u64,
     /// `mail.from`: the sender of every mail, `Name <address>` or an address alone.
@@ -140,6 +144,7 @@ impl Default for MailSettings {
     fn default() -> Self {
         Self {
             smtp_url: None,
+            ca_file: None,
             timeout_seconds: 20,
             from: "Rowhouse <rowhouse@localhost.localdomain>".to_owned(),
             base_url: "http://127.0.0.1:8000".to_owned(),

@@ -71,6 +71,8 @@ mod rows;
 mod sessions;
 mod signing_keys;
 mod smtp;
+mod smtp_server;
+mod smtp_tls;
 mod state;
 mod step_up;
 mod story;

@@ -1,77 +1,19 @@
 //! Mail over SMTP, to a mail server of the test's own.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rowhouse_tests::{Setup, TestApp, Work};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
+use crate::smtp_server::{self, Security, Server};
 use crate::state;
 use crate::verification::post;
 
 const ALICE: &str = "alice@acme.example";
 
-/// A mail server: what it says to each recipient in turn, and what it was told.
-#[derive(Debug, Default)]
-struct Server {
-    /// Its answers to `RCPT TO`; when they have run out it takes the mail.
-    refusals: Mutex<Vec<&'static str>>,
-    conversations: Mutex<Vec<String>>,
-}
-
 async fn serve(refusals: &[&'static str]) -> (String, Arc<Server>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    let server = Arc::new(Server {
-        refusals: Mutex::new(refusals.iter().rev().copied().collect()),
-        ..Server::default()
-    });
-    let listening = Arc::clone(&server);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let server = Arc::clone(&listening);
-            tokio::spawn(async move { converse(stream, &server).await });
-        }
-    });
-    (url, server)
-}
-
-/// RFC 5321, as much of it as one mail needs.
-async fn converse(stream: TcpStream, server: &Server) {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    let mut said = String::new();
-    let mut is_data = false;
-    write.write_all(b"220 test\r\n").await.unwrap();
-    while let Ok(Some(line)) = lines.next_line().await {
-        said.push_str(&line);
-        said.push('\n');
-        let answer = if is_data {
-            if line != "." {
-                continue;
-            }
-            is_data = false;
-            "250 taken"
-        } else if line.starts_with("EHLO") {
-            "250 test"
-        } else if line.starts_with("RCPT") {
-            let refusal = server.refusals.lock().unwrap().pop();
-            refusal.unwrap_or("250 ok")
-        } else if line == "DATA" {
-            is_data = true;
-            "354 go on"
-        } else if line == "QUIT" {
-            break;
-        } else {
-            "250 ok"
-        };
-        write
-            .write_all(format!("{answer}\r\n").as_bytes())
-            .await
-            .unwrap();
-    }
-    server.conversations.lock().unwrap().push(said);
+    let (port, server) = smtp_server::serve(refusals, Security::Plain).await;
+    (format!("smtp://127.0.0.1:{port}"), server)
 }
 
 async fn start(url: &str, max_attempts: u16) -> TestApp {
@@ -79,6 +21,7 @@ async fn start(url: &str, max_attempts: u16) -> TestApp {
         worker: Some(Work {
             smtp_url: Some(url.to_owned()),
             max_attempts,
+            ..Work::default()
         }),
         ..Setup::default()
     })

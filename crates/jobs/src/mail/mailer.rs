@@ -1,15 +1,18 @@
 //! How a mail leaves: over SMTP, or as a file.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use chrono::Utc;
 use domain::Email;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox, SinglePart};
-use lettre::transport::smtp;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{self, AsyncSmtpTransportBuilder};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::file;
 use super::letter::{Letter, Links};
@@ -44,6 +47,15 @@ pub enum MailerError {
     /// `mail.smtp_url` names no mail server.
     #[error("mail.smtp_url must look like smtps://user:password@host:465 or smtp://host:25")]
     SmtpUrl,
+    /// `mail.ca_file` cannot be read.
+    #[error("mail.ca_file cannot be read")]
+    CaFile(#[source] std::io::Error),
+    /// `mail.ca_file` holds no certificate.
+    #[error("mail.ca_file must hold certificates in PEM")]
+    CaCertificate,
+    /// `mail.ca_file` would be of no use.
+    #[error("mail.ca_file needs mail.smtp_url with TLS: smtps://…, or smtp://…?tls=required")]
+    CaWithoutTls,
 }
 
 /// A mail did not leave.
@@ -84,11 +96,17 @@ impl Mailer {
     pub fn new(settings: &MailSettings, outbox: PathBuf) -> Result<Self, MailerError> {
         let transport = match &settings.smtp_url {
             Some(url) => {
-                let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
+                let url = url.expose_secret();
+                let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
                     .map_err(|_| MailerError::SmtpUrl)?;
+                let builder = match &settings.ca_file {
+                    Some(file) => trust(builder, url, file)?,
+                    None => builder,
+                };
                 let timeout = Duration::from_secs(settings.timeout_seconds.max(1));
                 Transport::Smtp(builder.timeout(Some(timeout)).build())
             }
+            None if settings.ca_file.is_some() => return Err(MailerError::CaWithoutTls),
             None => Transport::Files(outbox),
         };
         Ok(Self {
@@ -148,6 +166,77 @@ impl Mailer {
     }
 }
 
+/// The same transport, to a server whose certificate may come from an authority in this file too.
+fn trust(
+    builder: AsyncSmtpTransportBuilder,
+    url: &str,
+    file: &Path,
+) -> Result<AsyncSmtpTransportBuilder, MailerError> {
+    let url = Url::parse(url).map_err(|_| MailerError::SmtpUrl)?;
+    let tls = url.query_pairs().find(|(key, _)| key == "tls");
+    let how: fn(TlsParameters) -> Tls =
+        match (url.scheme(), tls.as_ref().map(|(_, value)| value.as_ref())) {
+            ("smtps", _) => Tls::Wrapper,
+            (_, Some("required")) => Tls::Required,
+            (_, Some("opportunistic")) => Tls::Opportunistic,
+            _ => return Err(MailerError::CaWithoutTls),
+        };
+    let pem = fs::read(file).map_err(MailerError::CaFile)?;
+    // lettre takes a file without any for one with none.
+    if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+        return Err(MailerError::CaCertificate);
+    }
+    let found = Certificate::from_pem(&pem).map_err(|_| MailerError::CaCertificate)?;
+    let host = url.host_str().ok_or(MailerError::SmtpUrl)?;
+    let parameters = TlsParameters::builder(host.to_owned())
+        .add_root_certificate(found)
+        .build()
+        .map_err(|_| MailerError::CaCertificate)?;
+    Ok(builder.tls(how(parameters)))
+}
+
 fn address(email: &Email) -> Result<Address, SendError> {
     email.as_str().parse().map_err(SendError::Address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_that_is_none_or_of_no_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let empty = write("empty.pem", "");
+        let key = write(
+            "key.pem",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+        );
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+        let broken = write("broken.pem", broken);
+        let missing = folder.path().join("missing.pem");
+        let (none, plain, tls) = (None, Some("smtp://h"), Some("smtps://h"));
+        for (url, file, expected) in [
+            (none, &broken, "mail.ca_file needs mail.smtp_url with TLS"),
+            (plain, &broken, "mail.ca_file needs mail.smtp_url with TLS"),
+            (tls, &missing, "mail.ca_file cannot be read"),
+            (tls, &empty, "mail.ca_file must hold certificates in PEM"),
+            (tls, &key, "mail.ca_file must hold certificates in PEM"),
+            (tls, &broken, "mail.ca_file must hold certificates in PEM"),
+        ] {
+            let settings = MailSettings {
+                smtp_url: url.map(|url| url.to_owned().into()),
+                ca_file: Some(file.clone()),
+                ..MailSettings::default()
+            };
+            let refused = Mailer::new(&settings, PathBuf::new())
+                .unwrap_err()
+                .to_string();
+            assert!(refused.starts_with(expected), "{url:?} {file:?}: {refused}");
+        }
+    }
 }
