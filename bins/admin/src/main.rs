@@ -12,6 +12,7 @@
 mod audit;
 mod database;
 mod demo;
+mod job;
 mod operator;
 mod settings;
 mod tenant;
@@ -47,6 +48,9 @@ enum Command {
     /// The audit trail: examines it, signs it, hands it out.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// What workers have to do, and what they gave up.
+    #[command(subcommand)]
+    Job(job::Command),
     /// Data to try things with.
     #[command(subcommand)]
     Demo(demo::Command),
@@ -89,6 +93,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             )
         }
         Command::Audit(command) => audit::run(command, &database, &settings.audit, arguments.json),
+        Command::Job(command) => job::run(command, &mut database.ops()?, arguments.json),
         Command::Operator(command) => operator::run(command, &mut database.ops()?),
         Command::Demo(command) => demo::run(command, &database, &settings, environment),
     }

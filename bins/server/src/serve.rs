@@ -15,6 +15,9 @@ use crate::welcome;
 /// How often denials and reads are written down.
 const TRAIL_PERIOD: Duration = Duration::from_secs(1);
 
+/// How long a server that stops waits for the database to be told what was counted last.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(10);
+
 /// Claims the address of the API, long before it is served.
 pub(crate) fn claim(settings: &ServerSettings) -> Result<Claim, NotListening> {
     let address = settings.address();
@@ -56,9 +59,17 @@ pub(crate) async fn requests(
     welcome::print(&server, database, settings.log.format);
     let served = server.run().await;
     // Nobody looks at anything any more: what was counted is all there is.
-    views.stop().await;
-    api_calls.give_back().await;
-    trail.stop().await;
+    let last_words = async {
+        views.stop().await;
+        api_calls.give_back().await;
+        trail.stop().await;
+    };
+    if actix_rt::time::timeout(LAST_WORDS_TIME, last_words)
+        .await
+        .is_err()
+    {
+        log::warn!("the database was too slow to be told all that was counted last");
+    }
     served?;
     Ok(stopped.await?)
 }

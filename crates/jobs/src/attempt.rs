@@ -79,6 +79,14 @@ impl Taken {
         }
     }
 
+    /// The attempts that count.
+    fn tries(&self) -> i32 {
+        match self {
+            Self::Job(job) => job.tries,
+            Self::Mail(mail) => mail.attempt,
+        }
+    }
+
     /// Tries it, within the time that an attempt may take. What fails is put back, or dead.
     pub(crate) async fn attempt_in_time(&self, bench: &Bench) {
         let time = bench.settings.attempt_time();
@@ -129,14 +137,14 @@ impl Taken {
         if !failure.is_ours() {
             return Some(TimeDelta::zero());
         }
-        let attempt = self.attempt();
-        if failure.is_final() || attempt >= i32::from(settings.max_attempts) {
+        let tries = self.tries();
+        if failure.is_final() || tries >= i32::from(settings.max_attempts) {
             return None;
         }
         let wait = backoff::wait(
             Duration::from_millis(settings.retry_milliseconds),
             Duration::from_secs(settings.retry_max_seconds),
-            attempt.unsigned_abs(),
+            tries.unsigned_abs(),
             rand::random(),
         );
         Some(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX))

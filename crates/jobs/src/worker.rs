@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use auth::CheckpointKey;
+use domain::TenantId;
 use store::{AuditSettings, IdentityDb, Lease, LinkRules};
 use tenant_db::TenantDb;
 use tokio::sync::{oneshot, watch};
@@ -130,12 +131,21 @@ async fn work(parts: Parts, stop: Stop) {
         running: JoinSet::new(),
         taken: HashMap::new(),
         mails_first: false,
+        last_served: None,
         is_cut_off: false,
     };
     shift.work(&outbox, stop.clone()).await;
     clock.abort();
     trail.abort();
     shift.finish(stop).await;
+}
+
+/// When a database that answers nothing is waited for no longer. What it was asked for then comes
+/// again when its lease ends.
+async fn given_up(mut stop: Stop) {
+    // Also when the worker was dropped.
+    let _ = stop.wait_for(Option::is_some).await;
+    tokio::time::sleep(GIVE_BACK_TIME).await;
 }
 
 /// What a worker is at.
@@ -146,6 +156,8 @@ struct Shift {
     taken: HashMap<Id, Taken>,
     /// The two queues take turns in being asked first.
     mails_first: bool,
+    /// Whose job was taken last: its neighbour comes next.
+    last_served: Option<TenantId>,
     is_cut_off: bool,
 }
 
@@ -154,7 +166,11 @@ impl Shift {
         loop {
             // A full house: whatever ends makes room, nothing else is of interest.
             if let Some(room) = self.room() {
-                match self.take(room).await {
+                let taken = tokio::select! {
+                    taken = self.take(room) => taken,
+                    () = given_up(stop.clone()) => return,
+                };
+                match taken {
                     Ok(taken) => {
                         self.is_cut_off = false;
                         self.begin(taken);
@@ -196,7 +212,10 @@ impl Shift {
                 taken.extend(mails.into_iter().map(Taken::Mail));
             } else {
                 let kinds = TenantJob::KINDS;
-                let jobs = identity.claim_jobs(kinds, left, self.lease).await?;
+                let jobs = identity
+                    .claim_jobs(kinds, left, self.lease, self.last_served)
+                    .await?;
+                self.last_served = jobs.last().map(|job| job.tenant).or(self.last_served);
                 taken.extend(jobs.into_iter().map(Taken::Job));
             }
         }

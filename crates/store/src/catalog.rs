@@ -110,6 +110,7 @@ fn scripts() -> Vec<&'static str> {
         include_str!("../../../migrations/20261121003500_audit/up.sql"),
         include_str!("../../../migrations/20261121003600_denials_and_reads/up.sql"),
         include_str!("../../../migrations/20261121004100_plan_limits_of_roles_and_keys/up.sql"),
+        include_str!("../../../migrations/20261121004200_fair_jobs/up.sql"),
     ]
 }
 
@@ -180,6 +181,14 @@ fn triggers(catalog: Catalog) -> Catalog {
             "jobs_copy",
             "AFTER INSERT OR DELETE OR UPDATE OF status, attempts",
             "FOR EACH ROW EXECUTE FUNCTION tenancy.copy_job()",
+        )
+        .trigger(
+            "public.jobs",
+            "jobs_retried",
+            "AFTER UPDATE OF status",
+            "FOR EACH ROW WHEN (((old.status = 'dead'::text) AND (new.status = 'queued'::text))) \
+             EXECUTE FUNCTION tenancy.record_event('jobs', 'tenant_id', '{id}', '{}', \
+             '{tenant_id,due_at,finished_at,forgiven_attempts}')",
         )
         .trigger(
             "public.roles",

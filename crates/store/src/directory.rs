@@ -52,7 +52,8 @@ pub(crate) fn join_tenant(
     joined.map(drop).ok_or(Error::SignupClosed)
 }
 
-/// Takes at most `most` jobs of these kinds that are due, in whatever active tenant.
+/// Takes at most `most` jobs of these kinds that are due, in whatever active tenant: in turns, the
+/// tenant behind `last_served` first.
 ///
 /// # Errors
 /// [`Error::Database`].
@@ -61,13 +62,15 @@ pub(crate) fn claim_jobs(
     kinds: &[&str],
     most: i32,
     lease: &Lease,
+    last_served: Option<TenantId>,
 ) -> Result<Vec<ClaimedJob>, Error> {
-    let claimed = diesel::sql_query("SELECT * FROM directory.claim_jobs($1, $2, $3, $4, $5)")
+    let claimed = diesel::sql_query("SELECT * FROM directory.claim_jobs($1, $2, $3, $4, $5, $6)")
         .bind::<SqlUuid, _>(lease.worker)
         .bind::<Array<Text>, _>(kinds)
         .bind::<Integer, _>(most)
         .bind::<Integer, _>(lease.seconds)
         .bind::<Integer, _>(lease.max_attempts)
+        .bind::<Nullable<SqlUuid>, _>(last_served.map(|tenant| tenant.uuid()))
         .load::<ClaimedRow>(conn)?;
     Ok(claimed.into_iter().map(Into::into).collect())
 }
@@ -197,6 +200,8 @@ struct ClaimedRow {
     kind: String,
     #[diesel(sql_type = Integer)]
     attempt: i32,
+    #[diesel(sql_type = Integer)]
+    tries: i32,
 }
 
 impl From<ClaimedRow> for ClaimedJob {
@@ -206,6 +211,7 @@ impl From<ClaimedRow> for ClaimedJob {
             id: row.id.into(),
             kind: row.kind,
             attempt: row.attempt,
+            tries: row.tries,
         }
     }
 }

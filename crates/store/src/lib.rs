@@ -58,6 +58,7 @@ mod identity;
 mod login_failures;
 mod ops_audit;
 mod ops_db;
+mod ops_jobs;
 mod owner_db;
 mod period;
 mod platform_denials;
@@ -86,6 +87,7 @@ pub use self::identity::{
 pub use self::login_failures::{Admission, Attempt, LoginLimit, Subject};
 pub use self::ops_audit::AuditReport;
 pub use self::ops_db::{Added, OpsDb, TenantSummary};
+pub use self::ops_jobs::{JobState, JobSummary};
 pub use self::owner_db::OwnerDb;
 pub use self::period::Period;
 pub use self::plan_limits::{PlanLimits, PlanSettings, PlansSettings, Room, within_plan};

@@ -135,6 +135,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+        forgiven_attempts -> Int4,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod deaths;
 mod first_run;
+mod frozen;
 mod http;
 mod keys;
 mod limits;

@@ -196,11 +196,23 @@ pub(super) fn functions() -> Vec<Function> {
         )
         .callers(&[APP]),
         Function::definer(
-            "directory.claim_jobs(uuid,text[],integer,integer,integer)",
+            "directory.claim_jobs(uuid,text[],integer,integer,integer,uuid)",
             DIRECTORY,
-            "3a22418bf8b030a519a3a662bc0b74fdfd26a283eaa8e7ebb7cdad0810ace530",
+            "d819574887d2db5c8ab7db9171f896861d7c8da0d006a160d3fecbf20494b879",
         )
         .callers(&[AUTH]),
+        Function::definer(
+            "directory.jobs(text,text[],uuid,integer)",
+            DIRECTORY,
+            "729b6af790480f90e985250a887914c7fcb894a125ab50dc0d99b9de06f43d37",
+        )
+        .callers(&[OPS]),
+        Function::definer(
+            "directory.retry_job(uuid)",
+            DIRECTORY,
+            "678ccf4112bbdf3d28f7265123f50e7443bd790c75b011077cb875b1278a6e70",
+        )
+        .callers(&[OPS]),
         Function::definer(
             "directory.fail_job(uuid,uuid,integer,text,bigint)",
             DIRECTORY,

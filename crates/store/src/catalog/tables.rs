@@ -140,10 +140,9 @@ pub(super) fn tenant_tables() -> Vec<TenantTable> {
             .unaudited()
             .door(DIRECTORY)
             .commands(&["select"])
-            .spanning_indexes(&["jobs_due_idx"])
             .grant(
                 "SELECT, INSERT, DELETE, \
-                 UPDATE (status, due_at, attempts, worker, last_error, finished_at)",
+                 UPDATE (status, due_at, attempts, forgiven_attempts, worker, last_error, finished_at)",
                 DIRECTORY,
             ),
     ]

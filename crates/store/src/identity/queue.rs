@@ -23,6 +23,8 @@ pub struct ClaimedJob {
     pub kind: String,
     /// The how manieth attempt this is. Another worker's claim makes it void.
     pub attempt: i32,
+    /// How many of these attempts count: those since somebody put the job back into the queue.
+    pub tries: i32,
 }
 
 /// On what terms a worker takes something.
@@ -59,8 +61,9 @@ pub struct AccountMail {
 }
 
 impl IdentityDb {
-    /// Takes at most `most` jobs of these kinds that are due. Jobs of a tenant that is not active
-    /// wait.
+    /// Takes at most `most` jobs of these kinds that are due: of each tenant one in turn, so that
+    /// none waits for all that another one has; that behind `last_served` comes first. Jobs of a
+    /// tenant that is not active wait.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -69,9 +72,10 @@ impl IdentityDb {
         kinds: &'static [&'static str],
         most: i32,
         lease: Lease,
+        last_served: Option<TenantId>,
     ) -> Result<Vec<ClaimedJob>, Error> {
         self.db
-            .run(move |conn| directory::claim_jobs(conn, kinds, most, &lease))
+            .run(move |conn| directory::claim_jobs(conn, kinds, most, &lease, last_served))
             .await
     }
 

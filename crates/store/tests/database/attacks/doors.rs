@@ -303,6 +303,20 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
     attack(
         "doors of others",
+        &[
+            "SELECT d::text AS text FROM directory.jobs(NULL, '{queued,running,dead,done}', NULL, 9) d",
+        ],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
+        &["SELECT d::text AS text FROM directory.retry_job(gen_random_uuid()) d"],
+        Refused("permission denied"),
+        Holds,
+    ),
+    attack(
+        "doors of others",
         &["SELECT d::text AS text FROM directory.purge_jobs(0, 1) d"],
         Refused("permission denied"),
         Holds,
