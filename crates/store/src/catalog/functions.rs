@@ -299,7 +299,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::definer(
             "directory.note_key_use(uuid,uuid)",
             DIRECTORY,
-            "8afe6fdf01f9aab9b3a53febb02bd4da99a803e2ae799b7fbd776bbb286b46fc",
+            "48d1332ea6f34ab6a07c5617bb2d3f5c7e22932279a529b981b01b342f9783c0",
         )
         .callers(&[AUTH]),
         Function::invoker(
@@ -482,7 +482,12 @@ pub(super) fn functions() -> Vec<Function> {
             "83903c27462c5528ba409aa5fe581e071dc9722a50d89f0194867c0ba4ba4151",
         )
         .callers(&[APP]),
-        Function::definer("directory.forget_tenant()", DIRECTORY, "0").callers(&[OWNER]),
+        Function::definer(
+            "directory.forget_tenant()",
+            DIRECTORY,
+            "4b7d555734a1b5e63eccb465a37dbff7f9289dc2ee6141348e81278567daaafe",
+        )
+        .callers(&[OWNER]),
         Function::definer(
             "directory.deny(jsonb)",
             DIRECTORY,
@@ -498,7 +503,7 @@ pub(super) fn functions() -> Vec<Function> {
         Function::definer(
             "directory.forget_trail(uuid,uuid,integer)",
             DIRECTORY,
-            "8edad15e37fc6aaf6d3b8430560173890171f04b781a4a177165ce4a7a2d9314",
+            "1d30e435d376e85f97e18c778654b72f8e4c19fb27fa007c2dea816cd314303a",
         )
         .callers(&[AUTH]),
         Function::definer(
