@@ -4,6 +4,7 @@ DROP FUNCTION tenancy.erase_trail(uuid, bigint);
 DROP FUNCTION tenancy.erase_actor(uuid, uuid);
 DROP FUNCTION tenancy.erase_object(uuid, text, text);
 DROP FUNCTION tenancy.add_checkpoint(bigint, text, jsonb, bytea, bytea);
+DROP FUNCTION tenancy.last_checkpoint();
 DROP FUNCTION tenancy.checkpoints(bigint);
 DROP FUNCTION tenancy.audit_unsealed(uuid);
 DROP FUNCTION tenancy.audit_chain(uuid, bigint, int);

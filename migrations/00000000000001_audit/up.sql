@@ -389,6 +389,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     FROM tenancy.audit_checkpoints c WHERE c.number > after ORDER BY c.number
 $$;
 
+-- What the next one follows, without its heads: the work is the same however many there are.
+CREATE FUNCTION tenancy.last_checkpoint() RETURNS TABLE (number bigint, statement text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.number, c.statement FROM tenancy.audit_checkpoints c ORDER BY c.number DESC LIMIT 1
+$$;
+
 -- Keeps a checkpoint, which must be the next one: false when somebody else was
 -- faster.
 CREATE FUNCTION tenancy.add_checkpoint(number bigint, statement text, heads jsonb, public_key bytea, signature bytea)

@@ -10,7 +10,7 @@ GRANT EXECUTE ON FUNCTION tenancy.act_as(uuid) TO rowhouse_directory, rowhouse_a
 GRANT EXECUTE ON FUNCTION tenancy.erase_object(uuid, text, text), tenancy.erase_actor(uuid, uuid),
     tenancy.erase_trail(uuid, bigint) TO rowhouse_directory;
 GRANT EXECUTE ON FUNCTION tenancy.tenants_to_seal(int), tenancy.seal_events(uuid, int) TO rowhouse_auth;
-GRANT EXECUTE ON FUNCTION tenancy.audit_chains(), tenancy.checkpoints(bigint),
+GRANT EXECUTE ON FUNCTION tenancy.audit_chains(), tenancy.checkpoints(bigint), tenancy.last_checkpoint(),
     tenancy.add_checkpoint(bigint, text, jsonb, bytea, bytea) TO rowhouse_auth, rowhouse_ops;
 GRANT EXECUTE ON FUNCTION tenancy.audit_chain(uuid, bigint, int), tenancy.audit_unsealed(uuid) TO rowhouse_ops;
 

@@ -42,31 +42,108 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     ) last
 $$;
 
--- Chains that have grown since they were signed, and where that part of them does
--- not hold: what servers look at before they sign. All of a chain is examined by
--- the administrator's command.
-CREATE FUNCTION tenancy.broken_chains() RETURNS TABLE (tenant_id uuid, seq bigint)
+-- How far the chains hold that servers sign: a server looks at each piece by piece, each piece in a
+-- transaction of its own, and signs no more than was looked at.
+CREATE TABLE tenancy.checked_chains (
+    tenant_id  uuid PRIMARY KEY,
+    -- The last place that was found to hold, and its hash then.
+    seq        bigint NOT NULL,
+    hash       bytea NOT NULL,
+    -- The first place that does not. It is looked at again each time, and until it holds,
+    -- nothing more of the chain is signed.
+    flawed_seq bigint
+);
+
+-- Chains that are not as long as what is signed or was found to hold of them, or that do not hold;
+-- and up to which place to look: what is sealed meanwhile is left for the next time.
+CREATE FUNCTION tenancy.chains_to_check() RETURNS TABLE (tenant_id uuid, upto bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT h.tenant_id, min(flaw.seq)
+    SELECT coalesce(h.tenant_id, c.tenant_id), coalesce(h.seq, 0)
     FROM tenancy.audit_heads h
-    CROSS JOIN LATERAL (
-        SELECT link.seq FROM (
-            SELECT c.*, h.signed_seq + row_number() OVER (ORDER BY c.seq) AS place,
-                lag(c.hash) OVER (ORDER BY c.seq) AS prior
-            FROM tenancy.audit_chain(h.tenant_id, h.signed_seq, 2147483647) c
-        ) link
-        WHERE link.state IN ('changed', 'missing') OR link.seq <> link.place
-            OR link.hash <> sha256(coalesce(link.prior,
-                    (SELECT s.hash FROM tenancy.audit_seals s
-                     WHERE s.tenant_id = h.tenant_id AND s.seq = h.signed_seq),
-                    sha256(convert_to('rowhouse audit chain 1', 'UTF8') || uuid_send(h.tenant_id)))
-                || int8send(link.seq) || uuid_send(link.event_id) || link.commitment)
-        UNION ALL
-        SELECT h.seq WHERE NOT EXISTS (
-            SELECT FROM tenancy.audit_seals s WHERE s.tenant_id = h.tenant_id AND s.seq = h.seq AND s.hash = h.hash)
-    ) flaw
-    WHERE h.seq > h.signed_seq
-    GROUP BY h.tenant_id
+    FULL JOIN tenancy.checked_chains c ON c.tenant_id = h.tenant_id
+    WHERE coalesce(h.seq, 0) <> greatest(h.signed_seq, c.seq) OR c.flawed_seq IS NOT NULL
+    ORDER BY 1
+$$;
+
+-- Looks at the next piece of a chain, up to a place: at most so many links, and none more once the
+-- values behind them make so many bytes. Answers the last place that holds, and the first that
+-- does not. Whoever looks at the same chain at the same time waits, and goes on behind it.
+CREATE FUNCTION tenancy.check_piece(tenant uuid, upto bigint, most int, most_bytes bigint)
+RETURNS TABLE (seq bigint, flawed_seq bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    head  tenancy.audit_heads;
+    place tenancy.checked_chains;
+    -- Fetched one by one: of what lies behind the last one nothing is read.
+    links CURSOR (after bigint) FOR
+        SELECT s.seq, s.event_id, s.commitment, s.hash,
+            coalesce(octet_length(e.changes::text), 0) AS bytes,
+            CASE
+                WHEN e.id IS NOT NULL THEN tenancy.event_state(e, s.changes_salt, s.address_salt,
+                    s.changes_digest, s.address_digest, s.commitment) <> 'changed'
+                ELSE head.erased_at IS NOT NULL AND s.changes_salt IS NULL AND s.address_salt IS NULL
+            END AS holds
+        FROM tenancy.audit_seals s
+        LEFT JOIN tenancy.audit_events e ON e.tenant_id = s.tenant_id AND e.id = s.event_id
+        WHERE s.tenant_id = tenant AND s.seq > after ORDER BY s.seq;
+    link  record;
+    bytes bigint := 0;
+BEGIN
+    INSERT INTO tenancy.checked_chains (tenant_id, seq, hash)
+    VALUES (tenant, 0, sha256(convert_to('rowhouse audit chain 1', 'UTF8') || uuid_send(tenant)))
+    ON CONFLICT DO NOTHING;
+    SELECT * INTO place FROM tenancy.checked_chains c WHERE c.tenant_id = tenant FOR UPDATE;
+    SELECT * INTO head FROM tenancy.audit_heads h WHERE h.tenant_id = tenant;
+    -- The administrator signs without a look.
+    IF head.signed_seq > place.seq THEN
+        place.seq := head.signed_seq;
+        place.hash := coalesce((SELECT s.hash FROM tenancy.audit_seals s
+            WHERE s.tenant_id = tenant AND s.seq = head.signed_seq), '');
+    END IF;
+    place.flawed_seq := NULL;
+    -- What was looked at before is still there.
+    IF place.seq > coalesce(head.seq, 0) THEN
+        place.flawed_seq := coalesce(head.seq, 0) + 1;
+    ELSIF place.seq > 0 AND NOT EXISTS (SELECT FROM tenancy.audit_seals s
+        WHERE s.tenant_id = tenant AND s.seq = place.seq AND s.hash = place.hash)
+    THEN
+        place.flawed_seq := place.seq;
+    END IF;
+    OPEN links (place.seq);
+    FOR piece IN 1 .. least(most, upto - place.seq) LOOP
+        EXIT WHEN place.flawed_seq IS NOT NULL OR bytes >= most_bytes;
+        FETCH links INTO link;
+        IF NOT FOUND THEN
+            place.flawed_seq := place.seq + 1;
+        ELSIF link.holds AND link.seq = place.seq + 1 AND link.hash = sha256(
+            place.hash || int8send(link.seq) || uuid_send(link.event_id) || link.commitment)
+        THEN
+            place.seq := link.seq;
+            place.hash := link.hash;
+            bytes := bytes + link.bytes;
+        ELSE
+            place.flawed_seq := link.seq;
+        END IF;
+    END LOOP;
+    CLOSE links;
+    IF place.seq = head.seq AND place.hash <> head.hash AND place.flawed_seq IS NULL THEN
+        place.flawed_seq := place.seq;
+    END IF;
+    UPDATE tenancy.checked_chains c
+    SET seq = place.seq, hash = place.hash, flawed_seq = place.flawed_seq WHERE c.tenant_id = tenant;
+    seq := place.seq;
+    flawed_seq := place.flawed_seq;
+    RETURN NEXT;
+END
+$$;
+
+-- What servers sign: chains as far as they were found to hold, with the hash that was found. Of one
+-- that does not hold nothing, although it may have begun to.
+CREATE FUNCTION tenancy.chains_to_sign() RETURNS TABLE (tenant_id uuid, seq bigint, hash bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.tenant_id, c.seq, c.hash
+    FROM tenancy.checked_chains c JOIN tenancy.audit_heads h ON h.tenant_id = c.tenant_id
+    WHERE c.flawed_seq IS NULL AND c.seq > h.signed_seq ORDER BY 1
 $$;
 
 -- How far the examination of each whole chain has come that servers make now and then.
@@ -129,7 +206,8 @@ END
 $$;
 
 GRANT EXECUTE ON FUNCTION tenancy.seq_of(uuid), tenancy.blame(text, text) TO rowhouse_app;
-GRANT EXECUTE ON FUNCTION tenancy.broken_chains(), tenancy.check_chain(int, int) TO rowhouse_auth;
+GRANT EXECUTE ON FUNCTION tenancy.chains_to_check(), tenancy.check_piece(uuid, bigint, int, bigint),
+    tenancy.chains_to_sign(), tenancy.check_chain(int, int) TO rowhouse_auth;
 
 SET LOCAL ROLE NONE;
 SET LOCAL ROLE rowhouse_owner;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use domain::TenantId;
-use store::{Error, Next, Signing};
+use store::{Error, Next, Pace, Signing};
 
 use crate::attempt::Bench;
 
@@ -81,21 +81,12 @@ async fn seal(bench: &Bench) -> Result<bool, Error> {
 pub(crate) async fn sign(bench: &Bench) {
     loop {
         let key = bench.checkpoint_key.clone();
-        let next = bench.identity.sign_chains(key, HOUR, Utc::now()).await;
-        let wait = match next {
-            Ok(Signing::Fine(Next::In(wait))) => wait,
-            Ok(Signing::Fine(Next::Ran { .. })) => HOUR,
-            Ok(Signing::Fine(Next::Elsewhere)) => MINUTE,
-            Ok(Signing::Broken(chains)) => {
-                for chain in chains {
-                    metrics::counter!("rowhouse_audit_chain_failures_total").increment(1);
-                    log::error!(
-                        tenant_id:% = chain.tenant, seq = chain.seq;
-                        "the audit trail of a tenant does not hold, and nothing was signed: see rowhouse-admin audit verify"
-                    );
-                }
-                HOUR
-            }
+        let signing = bench
+            .identity
+            .sign_chains(key, HOUR, Pace::default(), Utc::now())
+            .await;
+        let wait = match signing {
+            Ok(signing) => told(signing),
             Err(error) => {
                 metrics::counter!("rowhouse_audit_sign_failures_total").increment(1);
                 log::warn!(error:% = error; "the ends of the audit trail were not signed");
@@ -145,4 +136,25 @@ async fn check_some(bench: &Bench) -> Result<bool, Error> {
         }
     }
     Ok(true)
+}
+
+/// Tells of chains that were not signed; answers when to go on.
+fn told(signing: Signing) -> Duration {
+    for chain in signing.broken {
+        metrics::counter!("rowhouse_audit_chain_failures_total").increment(1);
+        log::error!(
+            tenant_id:% = chain.tenant, seq = chain.seq;
+            "the audit trail of a tenant does not hold, and nothing more of it was signed: see rowhouse-admin audit verify"
+        );
+    }
+    for (tenant, error) in signing.unread {
+        metrics::counter!("rowhouse_audit_sign_failures_total").increment(1);
+        log::warn!(tenant_id:% = tenant, error:% = error; "the audit trail of a tenant could not be looked at");
+    }
+    match signing.next {
+        Next::In(wait) => wait,
+        Next::Ran { is_finished: false } => Duration::ZERO,
+        Next::Ran { is_finished: true } => HOUR,
+        Next::Elsewhere => MINUTE,
+    }
 }

@@ -69,6 +69,7 @@ fn audit(catalog: Catalog) -> Catalog {
         ("tenants_to_seal(integer)", &[AUTH]),
         ("seal_events(uuid,integer)", &[AUTH]),
         ("audit_chains()", &[AUTH, OPS]),
+        ("last_checkpoint()", &[AUTH, OPS]),
         ("checkpoints(bigint)", &[AUTH, OPS]),
         (
             "add_checkpoint(bigint,text,jsonb,bytea,bytea)",

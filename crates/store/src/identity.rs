@@ -19,7 +19,7 @@ mod views;
 pub use self::account::{Caller, Slug};
 pub(crate) use self::api_calls::LeasedCalls;
 pub(crate) use self::audit::sign;
-pub use self::audit::{BrokenChain, ChainCheck, Signing};
+pub use self::audit::{BrokenChain, ChainCheck, Pace, Signing};
 pub use self::chores::{Chore, Next, Retention};
 pub use self::invitation::{Guest, Invited};
 pub use self::proof::{SecondFactor, Verified};

@@ -81,7 +81,7 @@ pub use self::credentials::{Credentials, CredentialsError, SealSettings};
 pub use self::error::Error;
 pub use self::identity::{
     AccountMail, BrokenChain, Caller, Candidate, ChainCheck, Chore, ClaimedJob, Ended, Goal, Guest,
-    IdentityDb, Invited, Lease, LinkRules, Next, Proof, Registrant, Retention, SecondFactor,
+    IdentityDb, Invited, Lease, LinkRules, Next, Pace, Proof, Registrant, Retention, SecondFactor,
     SignedIn, Signing, Slug, Verified,
 };
 pub use self::login_failures::{Admission, Attempt, LoginLimit, Subject};

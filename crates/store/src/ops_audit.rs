@@ -40,8 +40,8 @@ impl AuditReport {
 }
 
 impl OpsDb {
-    /// Signs the ends of all chains that have grown since the last checkpoint, and keeps that.
-    /// `None`: none has.
+    /// Signs the ends of all chains that have grown since the last checkpoint, as they are and without
+    /// a look at them, and keeps that. `None`: none has.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -51,7 +51,10 @@ impl OpsDb {
         now: DateTime<Utc>,
     ) -> Result<Option<Checkpoint>, Error> {
         let conn = self.conn();
-        conn.transaction(|conn| sign(conn, key, now))
+        conn.transaction(|conn| {
+            let heads = audit::grown(conn)?;
+            sign(conn, key, heads, now)
+        })
     }
 
     /// Follows the chain of one tenant, or all chains, and compares them with the checkpoints: those

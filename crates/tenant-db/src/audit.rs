@@ -12,7 +12,9 @@ mod examine;
 mod export;
 mod seal;
 
-pub use self::checkpoint::{Checkpoint, CheckpointFlaw, Head, draft, is_unbroken, keep, kept};
+pub use self::checkpoint::{
+    Checkpoint, CheckpointFlaw, Head, draft, grown, is_unbroken, keep, kept,
+};
 pub use self::event::{EventBody, SealedEvent};
 pub use self::examine::{Chain, Examination, Flaw, Named, chains, examine};
 pub use self::export::{Export, ExportHeader, Signed, examine_export, write_export};

@@ -458,12 +458,14 @@ pub(super) fn functions() -> Vec<Function> {
             "e26c4e2d2448f5cba8a62f5f73329f8fb04a5666792a4cceda2f91b807f01943",
         )
         .callers(&[AUTH]),
+        Function::definer("tenancy.chains_to_check()", TENANCY, "").callers(&[AUTH]),
         Function::definer(
-            "tenancy.broken_chains()",
+            "tenancy.check_piece(uuid,bigint,integer,bigint)",
             TENANCY,
-            "c0c36774b5b18ac73f4fedde5792d66ae2c22eab26b0fd4e7de9ce423c26a4ef",
+            "",
         )
         .callers(&[AUTH]),
+        Function::definer("tenancy.chains_to_sign()", TENANCY, "").callers(&[AUTH]),
         Function::definer(
             "tenancy.check_chain(integer,integer)",
             TENANCY,

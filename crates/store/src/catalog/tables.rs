@@ -205,6 +205,7 @@ pub(super) fn tables() -> Vec<Table> {
         Table::new("public.platform_denials", OWNER).grant("SELECT, INSERT, DELETE", DIRECTORY),
         Table::new("public.schedule", OWNER)
             .grant("SELECT, INSERT, UPDATE (last_run_at, runs)", AUTH),
+        Table::new("tenancy.checked_chains", TENANCY),
         Table::new("tenancy.job", TENANCY),
         Table::new("tenancy.tenant", TENANCY),
         Table::new("tenancy.member", TENANCY),

@@ -68,7 +68,7 @@ fn the_catalog_of_tenant_db_alone_warns_of_the_authorize_that_lets_all_in() {
                  UNION ALL
                  SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc
                  WHERE pronamespace = 'public'::regnamespace
-                     OR pronamespace = 'tenancy'::regnamespace AND proname ~ '^((copy|authorize)_|works_in$|refuse_tenant$|seq_of$|blame$|broken_chains$|check_chain$)'
+                     OR pronamespace = 'tenancy'::regnamespace AND proname ~ '^((copy|authorize)_|works_in$|refuse_tenant$|seq_of$|blame$|chains_to_|check_piece$|check_chain$)'
              LOOP
                  EXECUTE 'DROP ' || ours || ' CASCADE';
              END LOOP;

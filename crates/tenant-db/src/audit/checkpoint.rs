@@ -80,7 +80,7 @@ impl Checkpoint {
         lines.next() == Some(TITLE)
             && lines.next() == Some(&number)
             && lines.next().is_some_and(|line| line.starts_with("at "))
-            && lines.next() == Some(&previous_line(previous))
+            && lines.next() == Some(&previous_line(previous.map(|last| last.statement.as_str())))
             && lines.eq(head_lines.iter().map(String::as_str))
     }
 }
@@ -91,10 +91,8 @@ pub(super) fn head_line(head: &Head) -> String {
     format!("head {}", head.digest())
 }
 
-fn previous_line(previous: Option<&Checkpoint>) -> String {
-    let hash = previous.map_or([0; 32], |checkpoint| {
-        sha256(&[checkpoint.statement.as_bytes()])
-    });
+fn previous_line(previous: Option<&str>) -> String {
+    let hash = previous.map_or([0; 32], |statement| sha256(&[statement.as_bytes()]));
     format!("previous {}", hex(&hash))
 }
 
@@ -116,44 +114,59 @@ pub fn is_unbroken(checkpoints: &[Checkpoint]) -> Result<(), CheckpointFlaw> {
     Ok(())
 }
 
-/// The next checkpoint, to be signed: `at` is the time in RFC 3339. `None` when no chain has grown.
-/// It lacks key and signature.
+/// The ends of all chains that have grown since they were signed.
 ///
 /// # Errors
 /// What the database answers.
-pub fn draft(conn: &mut PgConnection, at: &str) -> Result<Option<Checkpoint>, Error> {
-    let heads: Vec<Head> = chains(conn)?
+pub fn grown(conn: &mut PgConnection) -> Result<Vec<Head>, Error> {
+    let grown = chains(conn)?
         .into_iter()
-        .filter(|chain| chain.seq != chain.signed_seq)
+        .filter(|chain| chain.seq != chain.signed_seq);
+    Ok(grown
         .map(|chain| Head {
             tenant: chain.tenant,
             seq: chain.seq,
             hash: hex(&chain.hash),
         })
-        .collect();
-    if heads.is_empty() {
-        return Ok(None);
+        .collect())
+}
+
+/// The next checkpoint, to be signed: `at` is the time in RFC 3339, and the heads are those that it
+/// names. It lacks key and signature.
+///
+/// # Errors
+/// What the database answers.
+pub fn draft(conn: &mut PgConnection, at: &str, heads: Vec<Head>) -> Result<Checkpoint, Error> {
+    #[derive(QueryableByName)]
+    struct Last {
+        #[diesel(sql_type = BigInt)]
+        number: i64,
+        #[diesel(sql_type = Text)]
+        statement: String,
     }
-    let last = kept(conn)?.pop();
+    let last: Option<Last> = diesel::sql_query("SELECT * FROM tenancy.last_checkpoint()")
+        .get_result(conn)
+        .optional()?;
     let number = last
         .as_ref()
         .map_or(0, |last| last.number)
         .saturating_add(1);
+    let previous = last.as_ref().map(|last| last.statement.as_str());
     let mut statement = format!(
         "{TITLE}\nnumber {number}\nat {at}\n{}\n",
-        previous_line(last.as_ref())
+        previous_line(previous)
     );
     for head in &heads {
         // Writing to a String cannot fail.
         let _ = writeln!(statement, "{}", head_line(head));
     }
-    Ok(Some(Checkpoint {
+    Ok(Checkpoint {
         number,
         statement,
         heads,
         public_key: Vec::new(),
         signature: Vec::new(),
-    }))
+    })
 }
 
 /// Keeps a signed checkpoint; `false` when another one of this number was faster.

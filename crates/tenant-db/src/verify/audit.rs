@@ -64,7 +64,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-fn functions() -> [Function; 18] {
+fn functions() -> [Function; 19] {
     [
         Function::definer(
             "tenancy.record_event()",
@@ -138,6 +138,7 @@ fn functions() -> [Function; 18] {
             TENANCY,
             "5b1e0d65ee642bddcebced2abd016718e7d50e3fd920b76fe84801f94bd5d1cb",
         ),
+        Function::definer("tenancy.last_checkpoint()", TENANCY, ""),
         Function::definer(
             "tenancy.add_checkpoint(bigint,text,jsonb,bytea,bytea)",
             TENANCY,
