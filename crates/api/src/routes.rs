@@ -165,16 +165,10 @@ pub(crate) fn counts(path: &str) -> bool {
 /// Adds every route.
 pub fn register(config: &mut ServiceConfig) {
     let table = table();
-    let costs = |path: &str| {
-        let meant = table.iter().find(|endpoint| endpoint.path == path);
-        meant.map(|endpoint| endpoint.costs.clone())
-    };
-    let aliases = aliases::table().into_iter().map(|mut alias| {
-        let meant = alias.successor.and_then(|meant| costs(meant.path()));
-        alias.costs = meant.unwrap_or_default();
-        alias
-    });
-    let aliases: Vec<Endpoint> = aliases.collect();
+    let aliases: Vec<Endpoint> = aliases::table()
+        .into_iter()
+        .map(|alias| alias.like(&table))
+        .collect();
     for endpoint in table.into_iter().chain(aliases) {
         config.service(endpoint);
     }
@@ -197,6 +191,7 @@ pub fn at(path: &'static str) -> Endpoint {
         allowed: Vec::new(),
         last: Vec::new(),
         costs: Vec::new(),
+        is_sensitive: false,
         successor: None,
     }
 }
@@ -210,6 +205,7 @@ pub struct Endpoint {
     /// Those that were added last.
     last: Vec<Method>,
     costs: Vec<(Method, u32)>,
+    is_sensitive: bool,
     successor: Option<Successor>,
 }
 
@@ -255,7 +251,7 @@ impl Endpoint {
 
     /// Who reads here is recorded: it tells of people, of secrets, or of who may do what.
     pub(crate) fn sensitive(mut self) -> Self {
-        self.resource = self.resource.app_data(Sensitive);
+        self.is_sensitive = true;
         self
     }
 
@@ -276,6 +272,16 @@ impl Endpoint {
     pub(crate) fn succeeded_by(mut self, successor: Successor) -> Self {
         self.resource = self.resource.app_data(successor);
         self.successor = Some(successor);
+        self
+    }
+
+    /// What is special about the path that an alias stands for is so of the alias.
+    fn like(mut self, table: &[Self]) -> Self {
+        let meant = self.successor.map(Successor::path);
+        if let Some(meant) = table.iter().find(|endpoint| Some(endpoint.path) == meant) {
+            self.costs = meant.costs.clone();
+            self.is_sensitive = meant.is_sensitive;
+        }
         self
     }
 
@@ -313,7 +319,12 @@ impl HttpServiceFactory for Endpoint {
         let meant = self.successor.map_or(self.path, Successor::path);
         let is_counted = counts(meant);
         let count = move |request, next| api_calls::count(request, next, is_counted);
-        self.resource
+        let resource = if self.is_sensitive {
+            self.resource.app_data(Sensitive)
+        } else {
+            self.resource
+        };
+        resource
             .app_data(Toll::new(meant, self.costs))
             .default_service(web::to(refuse))
             .wrap(from_fn(count))
@@ -329,5 +340,25 @@ impl std::fmt::Debug for Endpoint {
         f.debug_struct("Endpoint")
             .field("allowed", &self.allowed)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_what_it_stands_for() {
+        let table = table();
+        let mut sensitive = 0;
+        for alias in aliases::table() {
+            let meant = alias.successor().unwrap().path();
+            let meant = table.iter().find(|endpoint| endpoint.path == meant);
+            let (meant, alias) = (meant.unwrap(), alias.like(&table));
+            assert_eq!(alias.is_sensitive, meant.is_sensitive, "{}", alias.path);
+            assert_eq!(alias.costs, meant.costs, "{}", alias.path);
+            sensitive += u32::from(alias.is_sensitive);
+        }
+        assert!(sensitive > 0);
     }
 }

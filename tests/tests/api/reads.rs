@@ -36,7 +36,7 @@ async fn found(reader: &Caller, request_id: &str) -> Option<Value> {
 
 #[tokio::test]
 async fn whoever_reads_what_is_sensitive_is_recorded_and_nobody_else() {
-    let (_app, alice, bob) = TestApp::two_tenants().await;
+    let (app, alice, bob) = TestApp::two_tenants().await;
     let viewer = alice.colleague("viewer").await;
     let (id, viewers) = (own_id(&alice).await, own_id(&viewer).await);
     let reads = [
@@ -95,10 +95,36 @@ async fn whoever_reads_what_is_sensitive_is_recorded_and_nobody_else() {
         let read = read(&alice, &request_id).await;
         assert_eq!(read["actor"], json!({ "kind": "key", "id": key_id }));
     }
+    // By an alias, and by a change of nothing.
+    drop(
+        alice
+            .with_header("x-request-id", "alias")
+            .get("/organization/list_users")
+            .await
+            .expect(200),
+    );
+    let by_alias = read(&alice, "alias").await;
+    assert_eq!(by_alias["route"], "GET /organization/list_users");
+    let events = crate::state::count(&app, "tenancy.audit_events");
+    drop(
+        alice
+            .with_header("x-request-id", "unchanged")
+            .patch(&format!("/api/v1/users/{viewers}"), json!({}))
+            .await
+            .expect(200),
+    );
+    assert_eq!(crate::state::count(&app, "tenancy.audit_events"), events);
+    let unchanged = read(&alice, "unchanged").await;
+    assert_eq!(unchanged["route"], "PATCH /api/v1/users/{id}");
+    assert_eq!(
+        unchanged["object"],
+        json!({ "type": "users", "id": viewers })
+    );
     // Not read, or nothing to keep an eye on.
     let missing = "/api/v1/users/0198c0de-0000-7000-8000-000000000001";
     for (request_id, method, path, status) in [
         ("missing", Method::GET, missing, 404),
+        ("unfound", Method::PATCH, missing, 415),
         ("refused", Method::GET, "/api/v1/api-keys", 403),
         ("head", Method::HEAD, "/api/v1/users", 200),
         ("harmless", Method::GET, "/api/v1/projects", 200),
@@ -114,7 +140,7 @@ async fn whoever_reads_what_is_sensitive_is_recorded_and_nobody_else() {
             .expect(200),
     );
     drop(read(&alice, "last").await);
-    for request_id in ["missing", "refused", "head", "harmless"] {
+    for request_id in ["missing", "unfound", "refused", "head", "harmless"] {
         assert_eq!(found(&alice, request_id).await, None, "{request_id}");
     }
     let of_key = alice
