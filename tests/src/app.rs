@@ -206,6 +206,7 @@ impl TestApp {
             },
             step_up_max_age_seconds: 900,
             invitation_lifetime_days: 7,
+            exports: api::Exports::default(),
             deletion_grace_days: 30,
         };
         let mut state = AppState {

@@ -113,6 +113,7 @@ pub(crate) fn connect(
         },
         step_up_max_age_seconds: i32::try_from(auth.step_up_max_age_seconds).unwrap_or(i32::MAX),
         invitation_lifetime_days: auth.invitation_lifetime_days,
+        exports: api::Exports::default(),
         deletion_grace_days: settings.tenants.deletion_grace_days,
     })
 }

@@ -1,6 +1,6 @@
 //! An address that nobody else gets, long before anybody is answered there.
 
-use std::{io, net::SocketAddr, net::TcpListener};
+use std::{io, net::SocketAddr, net::TcpListener, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -32,7 +32,13 @@ impl Claim {
     }
 
     /// Of two who claimed the same address before either listened, the second finds it busy here.
-    pub(crate) fn listen(self) -> io::Result<TcpListener> {
+    /// Connections end by themselves when a client takes nothing of what it is sent for so long, which
+    /// no other layer sees; elsewhere than on Linux there is nothing like it.
+    pub(crate) fn listen(self, send_timeout: Duration) -> io::Result<TcpListener> {
+        #[cfg(target_os = "linux")]
+        self.0.set_tcp_user_timeout(Some(send_timeout))?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = send_timeout;
         self.0.listen(BACKLOG)?;
         Ok(self.0.into())
     }
@@ -54,7 +60,7 @@ mod tests {
             let address = claim.0.local_addr().unwrap().as_socket().unwrap();
             let refused = TcpStream::connect(address).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-            let listener = claim.listen().unwrap();
+            let listener = claim.listen(Duration::from_secs(60)).unwrap();
             TcpStream::connect(address).unwrap();
             let busy = Claim::of(address).unwrap_err();
             assert_eq!(busy.kind(), io::ErrorKind::AddrInUse);
@@ -67,8 +73,8 @@ mod tests {
         let first = Claim::of(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = first.0.local_addr().unwrap().as_socket().unwrap();
         let second = Claim::of(address).unwrap();
-        let _listener = first.listen().unwrap();
-        let busy = second.listen().unwrap_err();
+        let _listener = first.listen(Duration::from_secs(60)).unwrap();
+        let busy = second.listen(Duration::from_secs(60)).unwrap_err();
         assert_eq!(busy.kind(), io::ErrorKind::AddrInUse);
     }
 }

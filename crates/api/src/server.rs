@@ -58,7 +58,7 @@ impl Server {
         if let Some(workers) = settings.workers {
             server = server.workers(workers.get());
         }
-        let server = server.listen(claim.listen()?)?;
+        let server = server.listen(claim.listen(settings.send_timeout())?)?;
         Ok(Self {
             addresses: server.addrs(),
             server: server.run(),

@@ -17,6 +17,7 @@ use tenant_db::TenantDb;
 
 use crate::captcha::Captcha;
 use crate::error::ApiError;
+use crate::exports::Exports;
 
 /// Handlers take `Data<Services>`.
 pub struct Services {
@@ -38,6 +39,8 @@ pub struct Services {
     pub views: Views,
     /// Who was refused, and who has read what is sensitive.
     pub trail: Trail,
+    /// The exports that are under way.
+    pub exports: Exports,
     /// What a registration must show.
     pub captcha: Captcha,
     /// Whether only who has followed the link in a mail gets in.

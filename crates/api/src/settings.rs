@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::{NonZeroU64, NonZeroUsize},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     time::Duration,
 };
 
@@ -48,6 +48,9 @@ pub struct ServerSettings {
     /// give up (`database.queue_timeout_seconds` and `database.statement_timeout_seconds`), which
     /// say more. Default 45.
     pub request_timeout_seconds: NonZeroU64,
+    /// `server.send_timeout_seconds`: a client that for so many seconds takes nothing of what it is
+    /// sent is cut off; on Linux. Default 60.
+    pub send_timeout_seconds: NonZeroU32,
     /// `server.keep_alive_seconds`: after how many idle seconds a connection is closed; more than
     /// the proxy in front keeps it. Default 75.
     pub keep_alive_seconds: u64,
@@ -71,6 +74,7 @@ impl Default for ServerSettings {
             head_timeout_seconds: 10,
             body_timeout_seconds: 30,
             request_timeout_seconds: const { NonZeroU64::new(45).unwrap() },
+            send_timeout_seconds: const { NonZeroU32::new(60).unwrap() },
             keep_alive_seconds: 75,
             shutdown_timeout_seconds: 20,
         }
@@ -107,6 +111,10 @@ impl ServerSettings {
 
     pub(crate) fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds.get())
+    }
+
+    pub(crate) fn send_timeout(&self) -> Duration {
+        Duration::from_secs(self.send_timeout_seconds.get().into())
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {

@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use diesel::declare_sql_function;
+use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
@@ -112,6 +113,15 @@ pub struct Stretch {
     pub to: Option<Uuid>,
 }
 
+/// A part of a list that is as large as was asked, or as there is.
+#[derive(Debug, Clone)]
+pub struct Portion {
+    /// Newest first.
+    pub events: Vec<Event>,
+    /// Whether nothing is behind them.
+    pub is_last: bool,
+}
+
 /// Where an export ends that takes no more than it may.
 #[derive(Debug, Clone, Copy)]
 pub struct Bound {
@@ -155,6 +165,48 @@ pub fn list(
     let rows = rows(conn, filter, stretch, limit)?;
     let known = Actors::find(conn, rows.iter().map(|(row, _)| row.actor()))?;
     Ok(rows.into_iter().map(|row| event(row, &known)).collect())
+}
+
+/// At most `limit` events, and none more once what they changed makes `most_bytes`, but at least one.
+/// Of the others their size alone is read.
+///
+/// # Errors
+/// [`Error::Database`].
+pub fn portion(
+    conn: &mut TenantConn<'_>,
+    filter: &Filter,
+    stretch: Stretch,
+    limit: i64,
+    most_bytes: i64,
+) -> Result<Portion, Error> {
+    let sizes: Vec<(Uuid, i64)> = matching(conn, filter, stretch)?
+        .select((
+            audit_events::id,
+            sql::<BigInt>("coalesce(octet_length(changes::text), 0)::bigint"),
+        ))
+        .limit(limit)
+        .load(conn)?;
+    let mut bytes = 0_i64;
+    let fitting = sizes.iter().take_while(|(_, size)| {
+        let fits = bytes < most_bytes.max(1);
+        bytes = bytes.saturating_add(*size);
+        fits
+    });
+    let taken: Vec<Uuid> = fitting.map(|(id, _)| *id).collect();
+    let count = i64::try_from(taken.len()).unwrap_or(limit);
+    let is_last = taken.len() == sizes.len() && count < limit;
+    let Some(last) = taken.last() else {
+        return Ok(Portion {
+            events: Vec::new(),
+            is_last: true,
+        });
+    };
+    let stretch = Stretch {
+        to: Some(*last),
+        ..stretch
+    };
+    let events = list(conn, filter, stretch, count)?;
+    Ok(Portion { events, is_last })
 }
 
 /// Where the `most`-th event behind `after` is; `None`: there are fewer.

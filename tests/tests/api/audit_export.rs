@@ -1,10 +1,16 @@
 //! `/audit/events/export`: the trail as files that other programs read.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
 use rowhouse_tests::{Answer, Caller, TestApp};
 use serde_json::{Value, json};
 
 use crate::audit_events::{EVENTS, events};
 use crate::projects::path;
+use crate::state;
 
 fn export(query: &str) -> String {
     format!("{EVENTS}/export?{query}")
@@ -216,4 +222,78 @@ async fn what_an_export_cannot_be_is_refused_by_name() {
     let answer = bob.get(&export("format=csv")).await.expect(200);
     assert!(!answer.text().contains("Odd"));
     assert!(cells(answer.text()).len() > 1);
+}
+
+/// More than the system keeps for a client that takes nothing.
+const LARGE_EVENTS: i64 = 200;
+
+async fn large(app: &TestApp, alice: &Caller) {
+    let tenant = crate::rows::principal(alice).tenant.unwrap().id;
+    state::change(
+        app,
+        &format!(
+            "INSERT INTO tenancy.audit_events (tenant_id, id, at, actor_kind, actor_id, action, object_type, object_id, changes)
+             SELECT '{tenant}', gen_random_uuid(), now(), 'system', 'postgres', 'insert', 'large', n,
+                 jsonb_build_object('data', jsonb_build_object('before', NULL, 'after', repeat('x', 60000)))
+             FROM generate_series(1, {LARGE_EVENTS}) n"
+        ),
+    );
+}
+
+/// Asks for a large export, and takes the first bytes of the answer alone.
+fn ask(app: &TestApp, caller: &Caller) -> (TcpStream, Vec<u8>) {
+    let mut stream = TcpStream::connect(app.address()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
+        export("format=jsonl&object_type=large"),
+        caller.token()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut first = vec![0; 12];
+    stream.read_exact(&mut first).unwrap();
+    (stream, first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_take_nothing_hold_up_their_own_tenant_alone_and_are_cut_off() {
+    let app = TestApp::start_with(|state, _| {
+        state.settings.send_timeout_seconds = NonZeroU32::new(1).unwrap();
+    })
+    .await;
+    let alice = app.register("alice@home.example", "acme-corp").await;
+    let bob = app.register("bob@home.example", "globex").await;
+    large(&app, &alice).await;
+    let stalled: Vec<_> = (0..4).map(|_| ask(&app, &alice)).collect();
+    for (_, first) in &stalled {
+        assert_eq!(first, b"HTTP/1.1 200");
+    }
+    let busy = alice.get(&export("format=csv")).await;
+    assert_eq!(busy.header("retry-after"), "10");
+    busy.problem(503, "busy");
+    drop(bob.get(&export("format=csv")).await.expect(200));
+    // They take nothing, and do not go by themselves.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let answer = loop {
+        let answer = alice.get(&export("format=jsonl&object_type=large")).await;
+        if answer.status() == 200 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "nobody was cut off");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // In pieces of a few events each, and all of them, each once.
+    let ids: std::collections::BTreeSet<String> = lines(&answer)
+        .iter()
+        .map(|event| event["object"]["id"].to_string())
+        .collect();
+    assert_eq!(ids.len(), 200);
+    assert_eq!(lines(&answer).len(), 200);
+    for (mut stream, _) in stalled {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.len() < 60_000 * 200, "it had got all of it");
+    }
 }

@@ -7,7 +7,7 @@ use actix_web::{
     http::header,
     web::{Bytes, Data},
 };
-use futures_util::{Stream, stream::try_unfold};
+use futures_util::{Stream, StreamExt as _, stream::try_unfold};
 use serde::Deserialize;
 use store::audit_events::{self, Filter, Stretch};
 use utoipa::{IntoParams, ToSchema};
@@ -21,8 +21,13 @@ use crate::{
 /// The most that one answer holds; the header `Link` says how to go on.
 const MOST: u16 = 10_000;
 
-/// How many are in memory at once.
+/// How many are in memory at once, and how many bytes of changes they have: none is added to so
+/// many. As text; in memory it is a few times that.
 const STEP: i64 = 200;
+const STEP_BYTES: i64 = 256 * 1024;
+
+/// How many the first step has. Each further one may have twice as many as the one before.
+const FIRST_STEP: i64 = 16;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -113,6 +118,7 @@ pub(crate) async fn export(
     query: ListQuery<ExportFilters, MOST, MOST>,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
+    let turn = services.exports.begin(caller.tenant().id)?;
     let page = query.page::<Uuid>(caller.tenant().id)?;
     let (format, filter) = query.filters.read()?;
     let (after, most) = (page.after().copied(), page.limit());
@@ -143,13 +149,19 @@ pub(crate) async fn export(
         behind: after,
         to: bound.map(|bound| bound.last),
     };
-    Ok(response.streaming(Box::pin(lines(caller, services, filter, stretch, format))))
+    let lines = lines(caller, services, filter, stretch, format);
+    let lines = lines.inspect(move |_| {
+        // It is given back when the answer ends, or the connection does.
+        let _ = &turn;
+    });
+    Ok(response.streaming(Box::pin(lines)))
 }
 
 /// Where an export is.
 enum Place {
     Start,
-    Behind(Option<Uuid>),
+    /// Behind this event, with at most so many more.
+    Behind(Option<Uuid>, i64),
     End,
 }
 
@@ -164,32 +176,37 @@ fn lines(
         let (context, services, filter) = (caller.context(), services.clone(), filter.clone());
         let request_id = caller.request_id().clone();
         async move {
-            let behind = match place {
+            let (behind, most) = match place {
                 Place::Start if format == Format::Csv => {
                     let names = csv_lines(&[COLUMNS.map(ToOwned::to_owned)])?;
-                    return Ok(Some((names, Place::Behind(stretch.behind))));
+                    return Ok(Some((names, Place::Behind(stretch.behind, FIRST_STEP))));
                 }
-                Place::Start => stretch.behind,
-                Place::Behind(behind) => behind,
+                Place::Start => (stretch.behind, FIRST_STEP),
+                Place::Behind(behind, most) => (behind, most),
                 Place::End => return Ok(None),
             };
             let stretch = Stretch { behind, ..stretch };
             let read = services
                 .tenants
                 .read(context, move |conn| {
-                    Ok::<_, ApiError>(audit_events::list(conn, &filter, stretch, STEP)?)
+                    let portion = audit_events::portion(conn, &filter, stretch, most, STEP_BYTES)?;
+                    Ok::<_, ApiError>(portion)
                 })
                 .await;
-            let events = read.inspect_err(|error| {
+            let portion = read.inspect_err(|error| {
                 // The status was sent long ago: all that is left is to break off.
                 log::warn!(error:% = error, request_id = request_id.as_str(); "an export broke off");
             })?;
-            let is_last = i64::try_from(events.len()).is_ok_and(|read| read < STEP);
-            let next = match events.last() {
-                Some(event) if !is_last => Place::Behind(Some(event.id)),
+            let next = match portion.events.last() {
+                Some(event) if !portion.is_last => {
+                    // Where events are large, the sizes of few are asked for in vain.
+                    let twice = portion.events.len().saturating_mul(2);
+                    let twice = i64::try_from(twice).unwrap_or(STEP);
+                    Place::Behind(Some(event.id), twice.min(STEP))
+                }
                 _ => Place::End,
             };
-            let events: Vec<EventView> = events.into_iter().map(EventView::from).collect();
+            let events: Vec<EventView> = portion.events.into_iter().map(EventView::from).collect();
             Ok(Some((written(&events, format)?, next)))
         }
     })

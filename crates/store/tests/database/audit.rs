@@ -2,10 +2,10 @@
 
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection as _;
-use rowhouse_tests::Database;
+use rowhouse_tests::{Database, seal_key};
 use serde_json::{Value, json};
-use store::audit_events::TIMES;
-use tenant_db::Context;
+use store::audit_events::{self, Filter, Stretch, TIMES};
+use tenant_db::{Context, PoolSettings, TenantDb};
 use uuid::Uuid;
 
 use crate::sealed::{Tenant, code, count, enter, texts, two_tenants};
@@ -379,4 +379,73 @@ fn what_somebody_did_is_erased_by_an_index() {
     superuser.batch_execute("COMMIT").unwrap();
     let left = "(SELECT count(*) FROM tenancy.audit_events WHERE address IS NOT NULL)";
     assert_eq!(count(&mut superuser, left), Ok(9491));
+}
+
+#[test]
+fn a_portion_ends_with_its_number_or_with_its_bytes_and_nothing_is_left_out() {
+    let database = Database::fresh();
+    let (acme, _) = two_tenants(&database);
+    database
+        .superuser()
+        .batch_execute(&format!(
+            "INSERT INTO tenancy.audit_events (tenant_id, id, at, actor_kind, actor_id, action, object_type, object_id, changes)
+             SELECT '{}', gen_random_uuid(), now(), 'system', 'postgres', 'insert', 'large', n,
+                 CASE WHEN n % 5 > 0 THEN jsonb_build_object('x', repeat('y', n * 100)) END
+             FROM generate_series(1, 20) n",
+            acme.id
+        ))
+        .unwrap();
+    let url = database.url("rowhouse_app");
+    let tenants = TenantDb::connect(&url, seal_key(), &PoolSettings::default()).unwrap();
+    let filter = Filter {
+        object_type: Some("large".to_owned()),
+        ..Filter::default()
+    };
+    for (limit, most_bytes) in [
+        (1, 1 << 20),
+        (7, 1 << 20),
+        (20, 1 << 20),
+        (21, 1 << 20),
+        (20, 0),
+        (20, 1500),
+    ] {
+        let (mut seen, mut stretch) = (Vec::new(), Stretch::default());
+        loop {
+            let filter = filter.clone();
+            let portion = tenants
+                .run_blocking(acme.context(), move |conn| {
+                    audit_events::portion(conn, &filter, stretch, limit, most_bytes)
+                })
+                .unwrap();
+            let sizes: Vec<usize> = portion
+                .events
+                .iter()
+                .map(|event| {
+                    event
+                        .changes
+                        .as_ref()
+                        .map_or(0, |changes| changes.to_string().len())
+                })
+                .collect();
+            assert!(i64::try_from(sizes.len()).unwrap() <= limit);
+            // Without the last one it is not full.
+            let before_last: usize = sizes.iter().rev().skip(1).sum();
+            assert!(
+                i64::try_from(before_last).unwrap() <= most_bytes,
+                "{sizes:?}"
+            );
+            seen.extend(portion.events.iter().map(|event| event.id));
+            if portion.is_last {
+                break;
+            }
+            assert!(!portion.events.is_empty());
+            stretch.behind = portion.events.last().map(|event| event.id);
+        }
+        let distinct: std::collections::BTreeSet<_> = seen.iter().collect();
+        assert_eq!(
+            (seen.len(), distinct.len()),
+            (20, 20),
+            "{limit} {most_bytes}"
+        );
+    }
 }
