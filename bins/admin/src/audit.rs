@@ -1,6 +1,7 @@
 //! `rowhouse-admin audit`: whether the trail is what was recorded. Values of tenants are seen by
 //! `export` alone.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
@@ -14,9 +15,10 @@ use clap::{Args, Subcommand};
 use domain::TenantSlug;
 use serde_json::json;
 use store::{
-    AuditSettings, Checkpoint, Examination, OpsDb, PlatformDenial, Signed, SignedStatement, Signer,
-    examine_export,
+    AuditSettings, Checkpoint, Examination, Flaw, OpsDb, PlatformDenial, Signed, SignedStatement,
+    Signer, examine_export,
 };
+use uuid::Uuid;
 
 use crate::Refused;
 use crate::database::Database;
@@ -40,7 +42,7 @@ pub(crate) enum Command {
         limit: i32,
         /// Those that are older than this one.
         #[arg(long, value_name = "ID")]
-        before: Option<uuid::Uuid>,
+        before: Option<Uuid>,
     },
     /// Writes the sealed events of a tenant with what proves them, a line of JSON each. Connects with
     /// DATABASE_URL as it is.
@@ -82,9 +84,18 @@ pub(crate) fn run(
         Command::Verify(command) => verify(command, database, settings, json),
         Command::Checkpoint { output } => {
             let key = settings.signing_key(database.home())?;
-            let made = database.ops()?.sign_chains(&key, Utc::now())?;
-            let Some(checkpoint) = made else {
+            let mut ops = database.ops()?;
+            let made = ops.sign_chains(&key, Utc::now())?;
+            if made.is_none() {
                 println!("no chain has grown since the last checkpoint");
+            }
+            let newest = match made {
+                Some(checkpoint) => Some(checkpoint),
+                // Whoever keeps it elsewhere has the newest one in any case.
+                None if output.is_some() => ops.newest_checkpoint()?,
+                None => None,
+            };
+            let Some(checkpoint) = newest else {
                 return Ok(());
             };
             if let Some(path) = output {
@@ -117,7 +128,7 @@ pub(crate) fn run(
     }
 }
 
-fn find(ops: &mut OpsDb, slug: &TenantSlug) -> Result<uuid::Uuid, Box<dyn Error>> {
+fn find(ops: &mut OpsDb, slug: &TenantSlug) -> Result<Uuid, Box<dyn Error>> {
     match ops.find_tenant(slug) {
         Ok(tenant) => Ok(tenant.id),
         Err(store::Error::NotFound) => Err(format!("there is no tenant {slug}").into()),
@@ -151,8 +162,26 @@ fn verify(
         );
     }
     let report = ops.examine_audit(tenant, &keys, kept.as_ref())?;
+    let slugs: HashMap<Uuid, String> = ops
+        .list_tenants()?
+        .into_iter()
+        .map(|tenant| (tenant.id, tenant.slug))
+        .collect();
+    let found: Vec<Found<'_>> = report
+        .examinations
+        .iter()
+        .map(|examination| Found {
+            examination,
+            slug: slugs.get(&examination.tenant).map(String::as_str),
+            length: report
+                .chains
+                .iter()
+                .find(|chain| chain.tenant == examination.tenant)
+                .map_or(examination.sealed, |chain| chain.seq),
+        })
+        .collect();
     if json {
-        let tenants: Vec<_> = report.examinations.iter().map(as_json).collect();
+        let tenants: Vec<_> = found.iter().map(as_json).collect();
         let whole = json!({
             "clean": report.is_clean(),
             "checkpoints": report.checkpoints,
@@ -162,14 +191,23 @@ fn verify(
         });
         println!("{}", serde_json::to_string_pretty(&whole)?);
     } else {
-        report.examinations.iter().for_each(print);
+        found.iter().for_each(print);
         println!("{} checkpoints", report.checkpoints);
         report.signers.iter().for_each(print_signer);
     }
     match report.flaw {
         Some(flaw) => Err(Refused(flaw).into()),
-        None => judge(&report.examinations),
+        None => judge(&found),
     }
+}
+
+/// What was found of a tenant's chain, and what it is called.
+struct Found<'a> {
+    examination: &'a Examination,
+    /// None of a tenant that is erased, and in an export.
+    slug: Option<&'a str>,
+    /// How many events there should be.
+    length: i64,
 }
 
 /// Examines a file, and needs nothing else.
@@ -179,9 +217,14 @@ pub(crate) fn verify_export(
     json: bool,
 ) -> Result<(), Box<dyn Error>> {
     let export = examine_export(&mut BufReader::new(File::open(path)?))?;
-    let found = &export.examination;
+    let examination = &export.examination;
+    let found = Found {
+        examination,
+        slug: None,
+        length: export.header.events,
+    };
     let signer = match &export.header.checkpoint {
-        Some(signed) => Some(signer_of(signed, found.tenant, &command.public_keys)),
+        Some(signed) => Some(signer_of(signed, examination.tenant, &command.public_keys)),
         None if command.public_keys.is_empty() => {
             eprintln!(
                 "no checkpoint names the chain yet: that it was not cut short, nobody has signed"
@@ -193,31 +236,60 @@ pub(crate) fn verify_export(
     let signer = signer.transpose();
     if json {
         let signer = signer.as_ref().ok().and_then(Option::as_ref);
-        let mut whole = as_json(found);
+        let mut whole = as_json(&found);
         if let Some(fields) = whole.as_object_mut() {
+            let signed = export.header.checkpoint.as_ref();
+            let checkpoint = signed.map(|signed| {
+                json!({
+                    "number": signed.number,
+                    "at": time_of(signed),
+                    "signed": signed.head.seq,
+                })
+            });
+            fields.insert("checkpoint".to_owned(), json!(checkpoint));
             fields.insert("signer".to_owned(), json!(signer.map(signer_as_json)));
         }
         println!("{}", serde_json::to_string_pretty(&whole)?);
     } else {
-        print(found);
+        print(&found);
     }
     if let Some(signer) = signer.map_err(Refused)? {
         if !json {
             print_signer(&signer);
+            if let Some(signed) = &export.header.checkpoint {
+                println!("{}", extent_of(signed, examination.sealed));
+            }
         }
         if command.public_keys.is_empty() {
             eprintln!("compare the key with the operator's");
         }
     }
-    judge(std::slice::from_ref(found))
+    judge(&[found])
+}
+
+/// When a checkpoint was made, as it says itself.
+fn time_of(signed: &Signed) -> &str {
+    let mut lines = signed.statement.lines();
+    lines
+        .find_map(|line| line.strip_prefix("at "))
+        .unwrap_or("an unknown time")
+}
+
+/// How far a checkpoint reaches: behind it, an event that was changed or cut off with all that
+/// follows is missed by nobody.
+fn extent_of(signed: &Signed, events: i64) -> String {
+    let (number, at, reach) = (signed.number, time_of(signed), signed.head.seq);
+    let signs = format!("checkpoint {number} of {at} signs {reach} of {events} events");
+    let next = reach.saturating_add(1);
+    match events.saturating_sub(reach) {
+        ..=0 => signs,
+        1 => format!("{signs}; {next} is signed by nobody yet"),
+        _ => format!("{signs}; {next} to {events} are signed by nobody yet"),
+    }
 }
 
 /// Who has signed the checkpoint of an export, or why that does not count.
-fn signer_of(
-    signed: &Signed,
-    tenant: uuid::Uuid,
-    trusted: &[TrustedKey],
-) -> Result<Signer, String> {
+fn signer_of(signed: &Signed, tenant: Uuid, trusted: &[TrustedKey]) -> Result<Signer, String> {
     let number = signed.number;
     if !signed.is_named() || signed.head.tenant != tenant {
         return Err(format!("checkpoint {number} does not name the chain"));
@@ -278,35 +350,74 @@ fn print_denial(denial: &PlatformDenial) {
     );
 }
 
-fn judge(examinations: &[Examination]) -> Result<(), Box<dyn Error>> {
-    let flawed = examinations
-        .iter()
-        .find_map(|found| Some((found.tenant, found.flaw.as_ref()?)));
-    match flawed {
-        Some((tenant, flaw)) => Err(Refused(format!("tenant {tenant}: {flaw}")).into()),
-        None => Ok(()),
+fn judge(found: &[Found<'_>]) -> Result<(), Box<dyn Error>> {
+    let mut flawed = found.iter().filter_map(|found| {
+        let flaw = found.examination.flaw.as_ref()?;
+        Some(format!("tenant {}: {flaw}", found.name()))
+    });
+    let Some(first) = flawed.next() else {
+        return Ok(());
+    };
+    let why = match flawed.count() {
+        0 => first,
+        others => format!("{first}; and {others} more do not hold"),
+    };
+    Err(Refused(why).into())
+}
+
+impl Found<'_> {
+    fn name(&self) -> String {
+        let tenant = self.examination.tenant;
+        match self.slug {
+            Some(slug) => format!("{slug} ({tenant})"),
+            None => tenant.to_string(),
+        }
     }
 }
 
-fn print(found: &Examination) {
+fn print(found: &Found<'_>) {
+    let (name, length) = (found.name(), found.length);
     let Examination {
-        tenant,
         sealed,
         erased,
         unsealed,
+        flaw,
         ..
-    } = found;
-    println!(
-        "{tenant}: {sealed} events sealed, {erased} of them erased, {unsealed} not sealed yet"
-    );
+    } = found.examination;
+    match flaw {
+        Some(flaw) => match place_of(flaw) {
+            Some(place) => println!("{name}: broken at {place} of {length}: {flaw}"),
+            None => println!("{name}: broken behind {length}: {flaw}"),
+        },
+        None => println!(
+            "{name}: {sealed} events sealed, {erased} of them erased, {unsealed} not sealed yet"
+        ),
+    }
 }
 
-fn as_json(found: &Examination) -> serde_json::Value {
+/// Where in the chain it is; `None`: not in it.
+fn place_of(flaw: &Flaw) -> Option<i64> {
+    match flaw {
+        Flaw::Changed { seq, .. } | Flaw::Missing { seq, .. } => *seq,
+        Flaw::Gap { seq }
+        | Flaw::Reordered { seq, .. }
+        | Flaw::Truncated { seq, .. }
+        | Flaw::Rewritten { seq, .. }
+        | Flaw::End { seq } => Some(*seq),
+        _ => None,
+    }
+}
+
+fn as_json(found: &Found<'_>) -> serde_json::Value {
+    let examination = found.examination;
     json!({
-        "tenant": found.tenant,
-        "sealed": found.sealed,
-        "erased": found.erased,
-        "unsealed": found.unsealed,
-        "flaw": found.flaw.as_ref().map(ToString::to_string),
+        "tenant": examination.tenant,
+        "slug": found.slug,
+        "length": found.length,
+        "sealed": examination.sealed,
+        "erased": examination.erased,
+        "unsealed": examination.unsealed,
+        "flaw": examination.flaw.as_ref().map(ToString::to_string),
+        "flaw_at": examination.flaw.as_ref().and_then(place_of),
     })
 }

@@ -19,6 +19,8 @@ use crate::signers::{SignedStatement, Signer, signers_of};
 pub struct AuditReport {
     /// Of each tenant that was asked for.
     pub examinations: Vec<Examination>,
+    /// The ends of all chains, as they are recorded.
+    pub chains: Vec<Chain>,
     /// How many checkpoints there are.
     pub checkpoints: usize,
     /// Who has signed them, oldest first, up to the first that does not count.
@@ -40,6 +42,14 @@ impl AuditReport {
 }
 
 impl OpsDb {
+    /// The newest checkpoint; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn newest_checkpoint(&mut self) -> Result<Option<Checkpoint>, Error> {
+        Ok(audit::kept(self.conn())?.pop())
+    }
+
     /// Signs the ends of all chains that have grown since the last checkpoint, as they are and without
     /// a look at them, and keeps that. `None`: none has.
     ///
@@ -96,6 +106,7 @@ impl OpsDb {
                 }
                 Ok(AuditReport {
                     examinations,
+                    chains,
                     checkpoints: checkpoints.len(),
                     signers,
                     flaw,

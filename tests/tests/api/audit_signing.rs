@@ -90,10 +90,7 @@ async fn servers_sign_no_chain_that_does_not_hold() {
             format!("DELETE FROM tenancy.audit_seals WHERE tenant_id = '{tenant}' AND seq = {seq}"),
             seq + 1,
         ),
-        (
-            format!("DELETE FROM tenancy.audit_seals WHERE tenant_id = '{tenant}' AND seq > {seq}"),
-            seq + 1,
-        ),
+        // What was looked at before; from here on that is more with each harm.
         (
             format!("DELETE FROM tenancy.audit_seals WHERE tenant_id = '{tenant}' AND seq < {seq}"),
             signed,
@@ -103,6 +100,10 @@ async fn servers_sign_no_chain_that_does_not_hold() {
                 "UPDATE tenancy.audit_seals SET hash = '\\x00' WHERE tenant_id = '{tenant}' AND seq = {signed}"
             ),
             signed,
+        ),
+        (
+            format!("DELETE FROM tenancy.audit_seals WHERE tenant_id = '{tenant}' AND seq > {seq}"),
+            seq + 1,
         ),
         (
             format!("UPDATE tenancy.audit_heads SET hash = '\\x00' WHERE tenant_id = '{tenant}'"),
@@ -117,13 +118,13 @@ async fn servers_sign_no_chain_that_does_not_hold() {
             1,
         ),
     ] {
+        drop(bob.create_project("Cumulus").await);
+        seal(&app).await;
         state::change(
             &app,
             "CREATE TABLE kept_events AS TABLE tenancy.audit_events",
         );
         state::change(&app, "CREATE TABLE kept_seals AS TABLE tenancy.audit_seals");
-        drop(bob.create_project("Cumulus").await);
-        seal(&app).await;
         state::change(&app, "CREATE TABLE kept_heads AS TABLE tenancy.audit_heads");
         state::change(&app, &harm);
         // Each time, until it is mended; and the neighbour is not made to wait for that.

@@ -285,6 +285,13 @@ async fn the_audit_trail_is_signed_examined_and_handed_out() {
     let key = said.rsplit(' ').next().unwrap().trim();
     let (_, again, _) = run(&["checkpoint"]);
     assert!(again.contains("no chain has grown"), "{again}");
+    // Whoever asks for a file gets the newest one.
+    let again = home.path().join("again.json");
+    let (code, said, errors) = run(&["checkpoint", "--output", again.to_str().unwrap()]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(said.contains("no chain has grown"), "{said}");
+    let [first, again] = [&kept, &again].map(|path| std::fs::read(path).unwrap());
+    assert_eq!(first, again);
     let export = home.path().join("acme.jsonl");
     let export = export.to_str().unwrap();
     let (code, said, errors) = run(&["export", "--tenant", "acme-corp", "--output", export]);
@@ -320,6 +327,38 @@ async fn the_audit_trail_is_signed_examined_and_handed_out() {
     );
     assert_eq!(offline(&[export, "--public-key", "short"]).0, 2);
     assert_eq!(offline(&["nowhere"]).0, 2);
+    // How far the signature reaches.
+    let extent = |file: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_rowhouse-admin"))
+            .env_clear()
+            .env("ROWHOUSE_ENV", "test")
+            .current_dir(home.path())
+            .args(["audit", "verify", "--public-key", key, "--export", file])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        text(&output.stdout)
+    };
+    let whole = extent(export);
+    assert!(whole.contains("checkpoint 1 of 20"), "{whole}");
+    assert!(whole.ends_with("Z signs 3 of 3 events\n"), "{whole}");
+    for (number, expected) in [
+        (4, "4 is signed by nobody yet"),
+        (5, "4 to 5 are signed by nobody yet"),
+    ] {
+        drop(alice.create_project(&format!("Project {number}")).await);
+        for waiting in app.identity().tenants_to_seal(10).await.unwrap() {
+            let sealed = app.identity().seal_events(waiting.tenant.into(), 10).await;
+            assert_eq!(sealed.unwrap(), 1);
+        }
+        let longer = home.path().join(format!("{number}.jsonl"));
+        let longer = longer.to_str().unwrap();
+        let arguments = ["export", "--tenant", "acme-corp", "--output", longer];
+        assert_eq!(run(&arguments).0, 0);
+        let said = extent(longer);
+        let end = format!("Z signs 3 of {number} events; {expected}\n");
+        assert!(said.ends_with(&end), "{said}");
+    }
     let forged = std::fs::read_to_string(export)
         .unwrap()
         .replace("Atlas", "Atlantis");
@@ -341,6 +380,33 @@ async fn the_audit_trail_is_signed_examined_and_handed_out() {
             "UPDATE tenancy.audit_events SET actor_id = gen_random_uuid()::text WHERE object_id = '{project}'"
         ))
         .unwrap();
+    let bob = app.register("bob@globex.example", "globex").await;
+    drop(bob.create_project("Cumulus").await);
+    for waiting in app.identity().tenants_to_seal(10).await.unwrap() {
+        let sealed = app.identity().seal_events(waiting.tenant.into(), 10).await;
+        assert_eq!(sealed.unwrap(), 3);
+    }
+    superuser
+        .batch_execute(
+            "UPDATE tenancy.audit_events e SET actor_id = 'x' FROM tenants t
+             WHERE t.id = e.tenant_id AND t.slug = 'globex' AND e.object_type = 'tenants'",
+        )
+        .unwrap();
+    let (code, said, why) = run(&["verify"]);
+    assert_eq!(code, 1);
+    assert!(why.contains("; and 1 more do not hold"), "{why}");
+    let line = |slug: &str| {
+        let found = said.lines().find(|line| line.starts_with(slug));
+        found.unwrap_or_else(|| panic!("{said}")).to_owned()
+    };
+    assert!(
+        line("acme-corp (").contains("): broken at 3 of 5: event 3 ("),
+        "{said}"
+    );
+    assert!(
+        line("globex (").contains("): broken at 1 of 3: event 1 ("),
+        "{said}"
+    );
     let (code, said, why) = run(&["verify", "--json"]);
     assert_eq!(code, 1);
     assert!(
@@ -348,6 +414,16 @@ async fn the_audit_trail_is_signed_examined_and_handed_out() {
         "{why}"
     );
     let said: Value = serde_json::from_str(&said).unwrap();
+    let tenants = said["tenants"].as_array().unwrap();
+    let found = |slug: &str| {
+        let found = tenants
+            .iter()
+            .find(|tenant| tenant["slug"] == slug)
+            .unwrap();
+        (found["flaw_at"].clone(), found["length"].clone())
+    };
+    assert_eq!(found("acme-corp"), (3.into(), 5.into()));
+    assert_eq!(found("globex"), (1.into(), 3.into()));
     assert_eq!(said["clean"], false);
     assert_eq!(said["checkpoints"], 1);
     superuser

@@ -458,14 +458,24 @@ pub(super) fn functions() -> Vec<Function> {
             "e26c4e2d2448f5cba8a62f5f73329f8fb04a5666792a4cceda2f91b807f01943",
         )
         .callers(&[AUTH]),
-        Function::definer("tenancy.chains_to_check()", TENANCY, "").callers(&[AUTH]),
+        Function::definer(
+            "tenancy.chains_to_check()",
+            TENANCY,
+            "e88585178defc6be6d5c3c142b18c069cb71d8f6b0bbb175366e7e3020adf6da",
+        )
+        .callers(&[AUTH]),
         Function::definer(
             "tenancy.check_piece(uuid,bigint,integer,bigint)",
             TENANCY,
-            "",
+            "b2ee155fae6c74ce3dc3a239d0242ca9cc663ac0db58958600d0dceca7038712",
         )
         .callers(&[AUTH]),
-        Function::definer("tenancy.chains_to_sign()", TENANCY, "").callers(&[AUTH]),
+        Function::definer(
+            "tenancy.chains_to_sign()",
+            TENANCY,
+            "26d6a494c2258d2439fa264bf65c0a435c8b90e86c54ef4be87f8c9a9e45d72a",
+        )
+        .callers(&[AUTH]),
         Function::definer(
             "tenancy.check_chain(integer,integer)",
             TENANCY,

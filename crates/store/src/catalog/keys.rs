@@ -258,6 +258,16 @@ const KEYS: &[(&str, &str, &str)] = &[
         "totp_secrets_pkey",
         "PRIMARY KEY (account_id)",
     ),
+    (
+        "tenancy.chain_checks",
+        "chain_checks_pkey",
+        "PRIMARY KEY (tenant_id)",
+    ),
+    (
+        "tenancy.checked_chains",
+        "checked_chains_pkey",
+        "PRIMARY KEY (tenant_id)",
+    ),
     ("tenancy.job", "job_pkey", "PRIMARY KEY (tenant, id)"),
     ("tenancy.key", "key_pkey", "PRIMARY KEY (tenant, id)"),
     (

@@ -396,7 +396,7 @@ fn a_portion_ends_with_its_number_or_with_its_bytes_and_nothing_is_left_out() {
         ))
         .unwrap();
     let url = database.url("rowhouse_app");
-    let tenants = TenantDb::connect(&url, seal_key(), &PoolSettings::default()).unwrap();
+    let tenants = TenantDb::connect(url, seal_key(), &PoolSettings::default()).unwrap();
     let filter = Filter {
         object_type: Some("large".to_owned()),
         ..Filter::default()

@@ -138,7 +138,11 @@ fn functions() -> [Function; 19] {
             TENANCY,
             "5b1e0d65ee642bddcebced2abd016718e7d50e3fd920b76fe84801f94bd5d1cb",
         ),
-        Function::definer("tenancy.last_checkpoint()", TENANCY, ""),
+        Function::definer(
+            "tenancy.last_checkpoint()",
+            TENANCY,
+            "a73ed494ce9ab84542aa68fddf288f4f469b0cd70df0ed4d8b60ce669cd5e1e6",
+        ),
         Function::definer(
             "tenancy.add_checkpoint(bigint,text,jsonb,bytea,bytea)",
             TENANCY,
