@@ -19,7 +19,11 @@ CREATE TABLE tenancy.seal_key (
     -- Whether a seal holds for one backend only. Off behind a pooler.
     bind_pid  boolean NOT NULL DEFAULT true,
     -- After this moment the key opens nothing any more. NULL: until removed.
-    not_after timestamptz
+    not_after timestamptz,
+    -- Who made it known, and who set its end, as PostgreSQL knows them.
+    since      timestamptz NOT NULL DEFAULT now(),
+    made_by    text NOT NULL DEFAULT session_user,
+    retired_by text
 );
 
 -- Errors ---------------------------------------------------------------------
@@ -174,6 +178,25 @@ BEGIN
         replace(part[3], '-', ''), part[4], replace(part[5], '-', ''), replace(part[6], '-', ''), part[7], part[8],
         encode(convert_to(part[11] || '|' || part[12], 'UTF8'), 'hex')));
 END
+$$;
+
+-- Why enter would refuse a seal; NULL where it would not. Opens nothing, asks
+-- authorize nothing and raises nothing: for servers that ask whether they are
+-- ready. What enter demands of a seal stands here once more.
+CREATE FUNCTION tenancy.seal_flaw(seal text) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN (cardinality(part) = 13 AND part[1] = 'v1') IS NOT TRUE THEN 'form'
+        WHEN key.kid IS NULL THEN 'unknown'
+        WHEN (part[13] = encode(sha256(key.opad || sha256(key.ipad || convert_to(left(seal, -65), 'UTF8'))), 'hex'))
+            IS NOT TRUE THEN 'secret'
+        WHEN key.not_after <= now() THEN 'retired'
+        WHEN (part[4] = ANY (key.kinds)) IS NOT TRUE THEN 'kind'
+        WHEN key.bind_pid AND part[9] <> pg_backend_pid()::text THEN 'backend'
+        WHEN part[10]::bigint NOT BETWEEN extract(epoch FROM now())::bigint - 10 AND extract(epoch FROM now())::bigint + 10
+            THEN 'clock'
+    END
+    FROM string_to_array(seal, '|') AS part LEFT JOIN tenancy.seal_key AS key ON key.kid = part[2]
 $$;
 
 -- Raises TN006 when something that outlives a transaction was left on this
@@ -350,7 +373,7 @@ $$;
 
 -- Who may call what. PUBLIC may nothing: bootstrap took that away.
 GRANT USAGE ON SCHEMA tenancy TO rowhouse_owner, rowhouse_app;
-GRANT EXECUTE ON FUNCTION tenancy.enter(text), tenancy.assert_clean() TO rowhouse_app;
+GRANT EXECUTE ON FUNCTION tenancy.enter(text), tenancy.seal_flaw(text), tenancy.assert_clean() TO rowhouse_app;
 GRANT EXECUTE ON FUNCTION
     tenancy.refuse(text, text), tenancy.no_context(), tenancy.slot(), tenancy.level(), tenancy.has_context(),
     tenancy.current_tenant(), tenancy.current_kind(), tenancy.current_actor(), tenancy.current_session(),

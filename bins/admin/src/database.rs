@@ -75,6 +75,10 @@ impl Database {
 
     pub(crate) fn owner(&self) -> Result<OwnerDb, Box<dyn Error>> {
         let url = self.owner.as_ref().ok_or(Unfit::NoUrl("url"))?;
-        Ok(OwnerDb::connect(url)?)
+        let mut owner = OwnerDb::connect(url)?;
+        if !owner.is_migrated()? {
+            return Err(Unfit::Behind.into());
+        }
+        Ok(owner)
     }
 }

@@ -13,6 +13,7 @@ mod audit;
 mod database;
 mod demo;
 mod job;
+mod key;
 mod operator;
 mod settings;
 mod tenant;
@@ -51,6 +52,9 @@ enum Command {
     /// What workers have to do, and what they gave up.
     #[command(subcommand)]
     Job(job::Command),
+    /// The keys under which servers seal their requests. Connects with DATABASE_URL as it is.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Data to try things with.
     #[command(subcommand)]
     Demo(demo::Command),
@@ -95,6 +99,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         Command::Audit(command) => audit::run(command, &database, &settings.audit, arguments.json),
         Command::Job(command) => job::run(command, &mut database.ops()?, arguments.json),
         Command::Operator(command) => operator::run(command, &mut database.ops()?),
+        Command::Key(command) => key::run(command, &database, &settings, arguments.json),
         Command::Demo(command) => demo::run(command, &database, &settings, environment),
     }
 }

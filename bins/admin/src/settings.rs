@@ -10,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) auth: auth::AuthSettings,
     pub(crate) database: store::DatabaseSettings,
     pub(crate) plans: store::PlansSettings,
+    pub(crate) seal: store::SealSettings,
 }
 
 pub(crate) fn load() -> Result<(Settings, Environment), SettingsError> {

@@ -38,9 +38,13 @@ impl Database {
             }
         };
         let credentials = Credentials::load_or_create(&home)?;
+        let passwords = settings.database.passwords(&credentials);
         Ok(Self {
             url,
-            passwords: settings.database.passwords(&credentials),
+            passwords: match &embedded {
+                Some(_) => passwords.of_own_cluster(),
+                None => passwords,
+            },
             seal_keys: settings
                 .database
                 .seal_keys(settings.seal.keys(&credentials)?),

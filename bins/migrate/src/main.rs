@@ -36,10 +36,17 @@ struct Arguments {
 enum Command {
     /// Makes roles and rights, at the level that DATABASE_URL's role can reach, runs all pending migrations, registers the seal keys.
     Up,
-    /// Reverts the newest migration.
-    Down,
-    /// Reverts the newest migration and runs it again.
-    Redo,
+    /// Reverts the newest migration; exit code 1, and nothing done, where rows would be lost that
+    /// nobody has agreed to lose.
+    Down {
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+    /// Reverts the newest migration and runs it again, under the same condition.
+    Redo {
+        #[command(flatten)]
+        agreed: Agreed,
+    },
     /// Lists the migrations; exit code 1 when some are pending.
     Status,
     /// Roles, schemas and rights without a migration.
@@ -93,6 +100,15 @@ enum Command {
     },
 }
 
+/// What somebody has said about what is lost.
+#[derive(Debug, clap::Args)]
+struct Agreed {
+    /// The version of the migration, once it was said which rows it takes with it: nothing brings them
+    /// back.
+    #[arg(long, value_name = "VERSION")]
+    confirm: Option<String>,
+}
+
 fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match run(&Arguments::parse().command) {
@@ -113,15 +129,16 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
     let mut owner = OwnerDb::connect(&database.url)?;
     match command {
         Command::Up => up(&mut owner, &database),
-        Command::Down => down(&mut owner),
-        Command::Redo => {
-            down(&mut owner)?;
-            up(&mut owner, &database)
-        }
+        Command::Down { agreed } => down(&mut owner, agreed),
+        Command::Redo { agreed } => match down(&mut owner, agreed)? {
+            ExitCode::SUCCESS => up(&mut owner, &database),
+            refused => Ok(refused),
+        },
         Command::Status => status(&mut owner),
         Command::Bootstrap { .. } => {
-            owner.bootstrap(&database.passwords)?;
+            let replaced = owner.bootstrap(&database.passwords)?;
             println!("level {}", owner.level()?);
+            print_replaced(&replaced);
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { policies: true, .. } => {
@@ -164,28 +181,59 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn up(owner: &mut OwnerDb, database: &Database) -> Result<ExitCode, Box<dyn Error>> {
-    let ran = owner.up(&database.passwords, &database.seal_keys)?;
+    let done = owner.up(&database.passwords, &database.seal_keys)?;
     println!("level {}", owner.level()?);
-    for migration in &ran {
+    print_replaced(&done.replaced_passwords);
+    for migration in &done.migrations {
         println!("up    {migration}");
     }
-    if ran.is_empty() {
+    if done.migrations.is_empty() {
         println!("nothing to do: all migrations have run");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn down(owner: &mut OwnerDb) -> Result<ExitCode, Box<dyn Error>> {
-    match owner.down()? {
-        Some(migration) => {
-            println!("down  {migration}");
-            Ok(ExitCode::SUCCESS)
-        }
-        None => {
-            println!("nothing to revert: no migration has run");
-            Ok(ExitCode::from(1))
-        }
+fn print_replaced(roles: &[&str]) {
+    for role in roles {
+        println!(
+            "{role} has a new password: a server with the former one opens no connection any more"
+        );
     }
+}
+
+fn down(owner: &mut OwnerDb, agreed: &Agreed) -> Result<ExitCode, Box<dyn Error>> {
+    let confirmed = agreed.confirm.as_deref();
+    let reverted = owner.down_if(|version, losses| match confirmed {
+        Some(confirmed) => confirmed == version,
+        None => losses.is_empty(),
+    })?;
+    let Some(reverted) = reverted else {
+        println!("nothing to revert: no migration has run");
+        return Ok(ExitCode::from(1));
+    };
+    let version = &reverted.version;
+    if !reverted.done
+        && let Some(confirmed) = confirmed
+    {
+        let why = format!("--confirm says {confirmed}, the newest migration is {version}");
+        return Err(format!("{why}: nothing was reverted").into());
+    }
+    for loss in &reverted.losses {
+        println!(
+            "{}  {loss}",
+            if reverted.done {
+                "lost"
+            } else {
+                "would be lost"
+            }
+        );
+    }
+    if reverted.done {
+        println!("down  {version}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("rowhouse-migrate: nothing was reverted; add --confirm {version} to lose that");
+    Ok(ExitCode::from(1))
 }
 
 fn status(owner: &mut OwnerDb) -> Result<ExitCode, Box<dyn Error>> {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::settings::Environment;
+use api::Services;
 use auth::{Password, PasswordThreads, SecretKeys};
 use embedded_postgres::{Cluster, End, Options, Programs, home_for};
 use store::bootstrap::Passwords;
-use store::{Credentials, EMBEDDED_DATABASE, IdentityDb, OwnerDb, RoleUrls, demo};
+use store::{Credentials, EMBEDDED_DATABASE, OwnerDb, RoleUrls, demo};
 use tenant_db::SealKey;
 
 use crate::settings::Settings;
@@ -79,11 +80,11 @@ pub(crate) async fn open(
     let keys = settings
         .database
         .seal_keys(settings.seal.keys(&credentials)?);
-    let role_passwords = settings.database.passwords(&credentials);
+    let role_passwords = settings.database.passwords(&credentials).of_own_cluster();
 
     OwnerDb::connect(&cluster.url("postgres").into())?.create_database(EMBEDDED_DATABASE)?;
     let mut owner = OwnerDb::connect(&cluster.url(EMBEDDED_DATABASE).into())?;
-    for migration in owner.up(&role_passwords, &keys)? {
+    for migration in owner.up(&role_passwords, &keys)?.migrations {
         log::info!(migration:% = migration; "migrated");
     }
     if owner.lacks_demo()? {
@@ -120,6 +121,11 @@ fn lock(home: &Path) -> Result<File, NotLocked> {
 enum NotFit {
     #[error("the database lacks migrations of this version: run `rowhouse-migrate up` first")]
     Behind,
+    #[error(
+        "no request could be served; `rowhouse-admin key list` shows the keys that the database \
+         accepts, `rowhouse-migrate up` with this server's keys registers them"
+    )]
+    Sealed(#[source] tenant_db::Error),
     #[error("a guard of the isolation is not in place; `rowhouse-migrate verify` says more\n{0}")]
     Unguarded(tenant_db::verify::Report),
 }
@@ -136,14 +142,17 @@ const GUARDS: [&str; 8] = [
     "parameter_grant",
 ];
 
-/// Refuses a database that is behind; in production also one whose guards are not all in place.
+/// Refuses a database that is behind, or accepts no seal of this server; in production also one whose
+/// guards are not all in place.
 pub(crate) async fn check(
-    identity: &IdentityDb,
+    services: &Services,
     environment: Environment,
 ) -> Result<(), Box<dyn Error>> {
+    let identity = &services.identity;
     if !identity.is_migrated().await? {
         return Err(NotFit::Behind.into());
     }
+    services.tenants.health().await.map_err(NotFit::Sealed)?;
     let report = identity.verify().await?;
     if report.is_clean() {
         return Ok(());

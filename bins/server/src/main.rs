@@ -58,7 +58,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let tools = tools.transpose()?;
 
     let services = services::connect(&settings, &database, passwords, captcha)?;
-    database::check(&services.identity, environment).await?;
+    database::check(&services, environment).await?;
     services::reseal(&services).await?;
     let worker = tools.map(|tools| services::work(&settings, &database, &services, tools));
     let worker = worker.transpose()?;

@@ -39,6 +39,7 @@
 mod access_token;
 mod bounded_threads;
 mod checkpoint_key;
+mod database_password;
 mod error;
 mod fingerprint;
 mod key_secret;
@@ -59,6 +60,7 @@ mod trusted_key;
 
 pub use access_token::{AccessTokenSettings, AccessTokens, SigningKey, TokenAlgorithm};
 pub use checkpoint_key::{CheckpointKey, is_signed};
+pub use database_password::is_password_of;
 pub use error::{
     AuthError, HashingError, InvalidApiKey, InvalidMailToken, InvalidRefreshToken, InvalidToken,
     MfaError, PasswordError, UnknownPermission,

@@ -4,27 +4,37 @@
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tenant_db::{Level, SealKey};
 
 use crate::error::Error;
 use crate::migrations;
+
+mod passwords;
+
+pub use passwords::{Passwords, RolePassword};
 
 /// The roles that Rowhouse adds to those of tenant-db.
 pub const CLUSTER_SQL: &str = include_str!("bootstrap/cluster.sql");
 /// What one database needs beside that.
 pub const DATABASE_SQL: &str = include_str!("bootstrap/database.sql");
 
-/// The passwords of the roles that log in.
-#[derive(Debug, Clone)]
-pub struct Passwords {
-    /// Of `rowhouse_app`.
-    pub app: SecretString,
-    /// Of `rowhouse_auth`.
-    pub auth: SecretString,
-    /// Of `rowhouse_ops`.
-    pub ops: SecretString,
+/// Who logs in with which password, and where that can be tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Logins<'a> {
+    /// Of each role.
+    pub passwords: &'a Passwords,
+    /// The URL with which the bootstrap itself has connected.
+    pub url: &'a SecretString,
+}
+
+/// What `rowhouse-migrate up` has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The migrations that ran.
+    pub migrations: Vec<String>,
+    /// The roles that had another password before.
+    pub replaced_passwords: Vec<&'static str>,
 }
 
 /// All of the bootstrap as SQL, for a database administrator to read and run. It asks who runs
@@ -41,12 +51,15 @@ pub fn sql() -> String {
 }
 
 /// Makes roles, schemas and rights; idempotent, and one at a time in the whole cluster, or in the
-/// database where there is no superuser.
+/// database where there is no superuser. Answers the roles that had another password before.
 ///
 /// # Errors
-/// [`Error::Database`]; PostgreSQL refuses a role that is neither a superuser nor the owner of the
-/// database with CREATEROLE.
-pub fn bootstrap(conn: &mut PgConnection, passwords: Option<&Passwords>) -> Result<(), Error> {
+/// [`Error::PasswordKept`]; [`Error::Database`]: PostgreSQL refuses a role that is neither a superuser
+/// nor the owner of the database with CREATEROLE.
+pub fn bootstrap(
+    conn: &mut PgConnection,
+    logins: Option<Logins<'_>>,
+) -> Result<Vec<&'static str>, Error> {
     conn.transaction(|conn| {
         let level = Level::of_role(conn)?;
         conn.batch_execute(match level {
@@ -54,29 +67,26 @@ pub fn bootstrap(conn: &mut PgConnection, passwords: Option<&Passwords>) -> Resu
             Level::Full => "LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE",
             _ => "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rowhouse bootstrap', 0))",
         })?;
+        let before = passwords::present(conn)?;
         conn.batch_execute(&sql())?;
-        if let Some(passwords) = passwords {
-            // Two at once, of two databases, would fail. This waits for the other, in the whole cluster.
-            conn.batch_execute("COMMENT ON ROLE rowhouse_app IS 'logs in for the rows of tenants'")?;
-            set_password(conn, "rowhouse_app", &passwords.app)?;
-            set_password(conn, "rowhouse_auth", &passwords.auth)?;
-            set_password(conn, "rowhouse_ops", &passwords.ops)?;
+        match logins {
+            Some(Logins { passwords, url }) => passwords::write(conn, passwords, url, &before),
+            None => Ok(Vec::new()),
         }
-        Ok(())
     })
 }
 
-/// All that `rowhouse-migrate up` does. Returns the migrations that ran.
+/// All that `rowhouse-migrate up` does.
 ///
 /// # Errors
-/// [`Error::Database`].
+/// As [`bootstrap`]; [`tenant_db::Error::SealKeyTaken`].
 pub fn up(
     conn: &mut PgConnection,
-    passwords: Option<&Passwords>,
+    logins: Option<Logins<'_>>,
     keys: &[SealKey],
-) -> Result<Vec<String>, Error> {
-    bootstrap(conn, passwords)?;
-    let ran = migrations::up(conn)?;
+) -> Result<Done, Error> {
+    let replaced_passwords = bootstrap(conn, logins)?;
+    let migrations = migrations::up(conn)?;
     // So that a server can tell whether its database is behind.
     conn.batch_execute(
         "GRANT SELECT ON __diesel_schema_migrations TO rowhouse_auth, rowhouse_ops",
@@ -84,22 +94,8 @@ pub fn up(
     for key in keys {
         tenant_db::register_seal_key(conn, key)?;
     }
-    Ok(ran)
-}
-
-#[derive(QueryableByName)]
-struct Statement {
-    #[diesel(sql_type = Text)]
-    sql: String,
-}
-
-fn set_password(conn: &mut PgConnection, role: &str, password: &SecretString) -> Result<(), Error> {
-    // ALTER ROLE takes no parameters: PostgreSQL itself quotes the literal.
-    let statement: Statement =
-        diesel::sql_query("SELECT format('ALTER ROLE %I PASSWORD %L', $1, $2) AS sql")
-            .bind::<Text, _>(role)
-            .bind::<Text, _>(password.expose_secret())
-            .get_result(conn)?;
-    conn.batch_execute(&statement.sql)?;
-    Ok(())
+    Ok(Done {
+        migrations,
+        replaced_passwords,
+    })
 }

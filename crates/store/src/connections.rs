@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tenant_db::{PoolSettings, SealKey};
 
-use crate::bootstrap::Passwords;
+use crate::bootstrap::{Passwords, RolePassword};
 use crate::credentials::Credentials;
 
 /// The database that a PostgreSQL of our own serves from.
@@ -96,7 +96,10 @@ impl DatabaseSettings {
     #[must_use]
     pub fn passwords(&self, credentials: &Credentials) -> Passwords {
         let choose = |own: &Option<SecretString>, kept: &SecretString| {
-            own.clone().unwrap_or_else(|| kept.clone())
+            own.clone().map_or_else(
+                || RolePassword::Generated(kept.clone()),
+                RolePassword::Configured,
+            )
         };
         Passwords {
             app: choose(&self.app_password, credentials.app_password()),
@@ -108,9 +111,10 @@ impl DatabaseSettings {
     /// The URLs of the run-time roles; `None` when the settings name no database.
     #[must_use]
     pub fn role_urls(&self, passwords: &Passwords) -> Option<RoleUrls> {
-        let choose = |own: &Option<SecretString>, role: &str, password: &SecretString| {
+        let choose = |own: &Option<SecretString>, role: &str, password: &RolePassword| {
+            let url = self.url.as_ref();
             own.clone()
-                .or_else(|| self.url.as_ref().map(|url| with_role(url, role, password)))
+                .or_else(|| url.map(|url| with_role(url, role, password.secret())))
         };
         Some(RoleUrls {
             app: choose(&self.app_url, "rowhouse_app", &passwords.app)?,
@@ -125,7 +129,7 @@ impl DatabaseSettings {
         self.ops_url.clone().or_else(|| {
             self.url
                 .as_ref()
-                .map(|url| with_role(url, "rowhouse_ops", &password))
+                .map(|url| with_role(url, "rowhouse_ops", password.secret()))
         })
     }
 
@@ -187,7 +191,7 @@ const WORKER_CONNECTIONS: u32 = 2;
 
 /// The URL with another user: `scheme://user:password@hosts/database?parameters`, where a user
 /// may also stand among the parameters.
-fn with_role(url: &SecretString, role: &str, password: &SecretString) -> SecretString {
+pub(crate) fn with_role(url: &SecretString, role: &str, password: &SecretString) -> SecretString {
     let url = url.expose_secret();
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgresql", url));
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -345,7 +349,7 @@ mod tests {
             auth_url: Some("postgresql://auth@x/y".to_owned().into()),
             ..DatabaseSettings::default()
         };
-        let secret = || SecretString::from("p".to_owned());
+        let secret = || RolePassword::Generated("p".to_owned().into());
         let urls = settings
             .role_urls(&Passwords {
                 app: secret(),

@@ -10,6 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tenant_db::{SealKey, SealKeyError};
 
+/// The file's name in the home folder.
+pub(crate) const FILE: &str = "credentials.toml";
+
 /// What `credentials.toml` holds.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -45,10 +48,10 @@ pub enum CredentialsError {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Contents {
+pub(crate) struct Contents {
     database: DatabaseSection,
     auth: AuthSection,
-    seal: SealSection,
+    pub(crate) seal: SealSection,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,9 +70,9 @@ struct AuthSection {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealSection {
+pub(crate) struct SealSection {
     /// `kid:secret`, the first signs.
-    keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
 }
 
 impl Credentials {
@@ -79,7 +82,7 @@ impl Credentials {
     /// # Errors
     /// [`CredentialsError`].
     pub fn load_or_create(home: &Path) -> Result<Self, CredentialsError> {
-        let path = home.join("credentials.toml");
+        let path = home.join(FILE);
         let io = |source| CredentialsError::Io {
             path: path.clone(),
             source,
@@ -111,15 +114,8 @@ impl Credentials {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, CredentialsError> {
-        let malformed = |reason: String| CredentialsError::Malformed {
-            path: path.to_owned(),
-            reason,
-        };
-        // The parser's own message quotes the line, and with it a secret.
-        let contents: Contents =
-            toml::from_str(text).map_err(|e| malformed(e.message().to_owned()))?;
-        let seal_keys =
-            parse_seal_keys(&contents.seal.keys).map_err(|e| malformed(e.to_string()))?;
+        let contents = Contents::parse(text, path)?;
+        let seal_keys = parse_seal_keys(&contents.seal.keys, path)?;
         Ok(Self {
             app_password: contents.database.app_password.into(),
             auth_password: contents.database.auth_password.into(),
@@ -176,47 +172,71 @@ impl SealSettings {
     /// # Errors
     /// [`CredentialsError`].
     pub fn keys(&self, credentials: &Credentials) -> Result<Vec<SealKey>, CredentialsError> {
-        let (path, lines) = match &self.key_file {
-            Some(path) => {
-                let text = fs::read_to_string(path).map_err(|source| CredentialsError::Io {
-                    path: path.clone(),
-                    source,
-                })?;
-                (
-                    path.clone(),
-                    text.lines()
-                        .filter(|line| !line.trim().is_empty())
-                        .map(ToOwned::to_owned)
-                        .collect(),
-                )
-            }
-            None => {
-                let keys: Vec<String> = self
-                    .keys
-                    .iter()
-                    .map(|key| key.expose_secret().to_owned())
-                    .collect();
-                (PathBuf::from("seal.keys"), keys)
-            }
+        let keys = match &self.key_file {
+            Some(path) => parse_seal_keys(&read_lines(path)?, path)?,
+            None => self.own_keys()?,
         };
-        if lines.is_empty() {
-            return Ok(credentials.seal_keys.clone());
-        }
-        parse_seal_keys(&lines).map_err(|e| CredentialsError::Malformed {
-            path,
-            reason: e.to_string(),
+        Ok(if keys.is_empty() {
+            credentials.seal_keys.clone()
+        } else {
+            keys
         })
+    }
+
+    /// Those that stand in the settings themselves.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Malformed`].
+    pub fn own_keys(&self) -> Result<Vec<SealKey>, CredentialsError> {
+        let keys = self.keys.iter().map(|key| key.expose_secret().to_owned());
+        parse_seal_keys(&keys.collect::<Vec<_>>(), Path::new("seal.keys"))
     }
 }
 
-fn parse_seal_keys(lines: &[String]) -> Result<Vec<SealKey>, SealKeyError> {
-    lines
-        .iter()
-        .map(|line| {
-            let (kid, secret) = line.trim().split_once(':').ok_or(SealKeyError::Kid)?;
-            SealKey::new(kid, secret.as_bytes())
+impl Contents {
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, CredentialsError> {
+        // The parser's own message quotes the line, and with it a secret.
+        toml::from_str(text).map_err(|e| CredentialsError::Malformed {
+            path: path.to_owned(),
+            reason: e.message().to_owned(),
         })
-        .collect()
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        // Strings and lists of strings always serialise.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The lines of a key file.
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<String>, CredentialsError> {
+    let text = fs::read_to_string(path).map_err(|source| CredentialsError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines.map(ToOwned::to_owned).collect())
+}
+
+pub(crate) fn parse_seal_keys(
+    lines: &[String],
+    path: &Path,
+) -> Result<Vec<SealKey>, CredentialsError> {
+    let key = |line: &String| {
+        let (kid, secret) = line.trim().split_once(':').ok_or(SealKeyError::Kid)?;
+        SealKey::new(kid, secret.as_bytes())
+    };
+    let keys: Result<Vec<SealKey>, SealKeyError> = lines.iter().map(key).collect();
+    keys.map_err(|e| CredentialsError::Malformed {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+/// A new key as a line of a file, under a name that no other installation has.
+pub(crate) fn generate_seal_key() -> String {
+    let name: [u8; 6] = rand::random();
+    format!("k{}:{}", hex(&name), random_secret())
 }
 
 /// A fresh file; every secret has 256 random bits.
@@ -231,15 +251,18 @@ fn generate() -> String {
             secret_key: random_secret(),
         },
         seal: SealSection {
-            keys: vec![format!("k1:{}", random_secret())],
+            keys: vec![generate_seal_key()],
         },
     };
-    // Strings and lists of strings always serialise.
-    toml::to_string(&contents).unwrap_or_default()
+    contents.to_text()
 }
 
 fn random_secret() -> String {
     let bytes: [u8; 32] = rand::random();
+    hex(&bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -258,7 +281,14 @@ mod tests {
             second.app_password.expose_secret()
         );
         assert_eq!(first.secret_key.expose_secret().len(), 64);
-        assert_eq!(first.seal_keys().first().unwrap().kid(), "k1");
+        let kid = |credentials: &Credentials| {
+            let key = credentials.seal_keys().first().unwrap();
+            key.kid().to_owned()
+        };
+        assert_eq!(kid(&first), kid(&second));
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = Credentials::load_or_create(elsewhere.path()).unwrap();
+        assert_ne!(kid(&first), kid(&other));
         let mode = fs::metadata(home.path().join("credentials.toml"))
             .unwrap()
             .permissions()

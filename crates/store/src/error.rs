@@ -112,6 +112,17 @@ pub enum Error {
     /// The tenant does not have this.
     #[error("the feature {0} is off")]
     FeatureDisabled(Feature),
+    /// A generated password would replace the one of a role that exists: roles are the cluster's,
+    /// and somebody else may be signing in.
+    #[error(
+        "{role} has a password already, and the generated one of this home is another: bring the credentials.toml \
+         of the installation that made it, or set database.app_password, database.auth_password and \
+         database.ops_password; what is set there replaces it, for all databases of the cluster"
+    )]
+    PasswordKept {
+        /// The role.
+        role: &'static str,
+    },
     /// Whatever else happened in or around the transaction.
     #[error(transparent)]
     Database(tenant_db::Error),

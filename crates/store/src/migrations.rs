@@ -6,6 +6,10 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 
 use crate::error::Error;
 
+mod loss;
+
+pub use loss::Loss;
+
 diesel::table! {
     /// Diesel's own record.
     __diesel_schema_migrations (version) {
@@ -38,18 +42,51 @@ pub fn up(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     })
 }
 
-/// Reverts the last one. Returns its version; `None` when there is none.
+/// What reverting the last migration comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Reverted {
+    /// Which one it is.
+    pub version: String,
+    /// What is, or would be, gone for good.
+    pub losses: Vec<Loss>,
+    /// Whether it was agreed to, and is done.
+    pub done: bool,
+}
+
+/// Reverts the last one, if `agreed` says so of its version and of what is lost by it; in one
+/// transaction, so that not more is lost than was said. `None` when there is none.
 ///
 /// # Errors
 /// [`Error::Database`].
-pub fn down(conn: &mut PgConnection) -> Result<Option<String>, Error> {
+pub fn down(
+    conn: &mut PgConnection,
+    agreed: impl FnOnce(&str, &[Loss]) -> bool,
+) -> Result<Option<Reverted>, Error> {
     locked(conn, |conn| {
-        if conn.applied_migrations().map_err(failed)?.is_empty() {
+        let applied = conn.applied_migrations().map_err(failed)?;
+        let Some(version) = applied.first().map(ToString::to_string) else {
             return Ok(None);
-        }
-        let reverted = conn.revert_last_migration(MIGRATIONS).map_err(failed)?;
-        Ok(Some(reverted.to_string()))
+        };
+        conn.transaction(|conn| {
+            let losses = loss::of(conn, revert)?;
+            let done = agreed(&version, &losses);
+            if done {
+                revert(conn)?;
+            }
+            Ok(Some(Reverted {
+                version,
+                losses,
+                done,
+            }))
+        })
     })
+}
+
+fn revert(conn: &mut PgConnection) -> Result<(), Error> {
+    conn.revert_last_migration(MIGRATIONS)
+        .map(drop)
+        .map_err(failed)
 }
 
 /// All migrations that this binary knows, oldest first.
@@ -82,12 +119,22 @@ pub(crate) fn is_applied(conn: &mut PgConnection) -> Result<bool, Error> {
         .into_iter()
         .map(|(version, _)| version)
         .collect();
+    if !has_record(conn)? {
+        return Ok(false);
+    }
     let expected = i64::try_from(known.len()).unwrap_or(i64::MAX);
     let present: i64 = applied::table
         .filter(applied::version.eq_any(known))
         .count()
         .get_result(conn)?;
     Ok(present == expected)
+}
+
+/// Whether anything was ever migrated here.
+fn has_record(conn: &mut PgConnection) -> Result<bool, Error> {
+    use diesel::sql_types::Bool;
+    let record = "to_regclass('public.__diesel_schema_migrations') IS NOT NULL";
+    Ok(diesel::select(diesel::dsl::sql::<Bool>(record)).get_result(conn)?)
 }
 
 /// Whether the database has a migration that this binary does not know: it was released before

@@ -6,16 +6,18 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use domain::TenantId;
 use secrecy::{ExposeSecret as _, SecretString};
-use tenant_db::{Level, SealKey, audit, verify};
+use tenant_db::{KnownSealKey, Level, SealKey, audit, verify};
 
 use crate::access::{self, Access, Asked};
-use crate::bootstrap::{self, Passwords};
+use crate::bootstrap::{self, Done, Logins, Passwords};
 use crate::error::Error;
+use crate::migrations::{Loss, Reverted};
 use crate::{catalog, demo, migrations};
 
 /// The connection of a superuser; or, on a managed service, of the database's owner.
 pub struct OwnerDb {
     conn: PgConnection,
+    url: SecretString,
 }
 
 impl std::fmt::Debug for OwnerDb {
@@ -32,6 +34,7 @@ impl OwnerDb {
     pub fn connect(url: &SecretString) -> Result<Self, Error> {
         Ok(Self {
             conn: establish(url)?,
+            url: url.clone(),
         })
     }
 
@@ -85,28 +88,78 @@ impl OwnerDb {
             })
     }
 
-    /// Roles, schemas and rights, without a migration.
+    /// Roles, schemas and rights, without a migration. Answers the roles that had another password.
+    ///
+    /// # Errors
+    /// [`Error::PasswordKept`], [`Error::Database`].
+    pub fn bootstrap(&mut self, passwords: &Passwords) -> Result<Vec<&'static str>, Error> {
+        let url = &self.url;
+        bootstrap::bootstrap(&mut self.conn, Some(Logins { passwords, url }))
+    }
+
+    /// Whether the database has every migration that this binary knows; only reads.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn bootstrap(&mut self, passwords: &Passwords) -> Result<(), Error> {
-        bootstrap::bootstrap(&mut self.conn, Some(passwords))
+    pub fn is_migrated(&mut self) -> Result<bool, Error> {
+        migrations::is_applied(&mut self.conn)
     }
 
-    /// Bootstrap, migrations, seal keys; returns the migrations that ran.
+    /// Bootstrap, migrations, seal keys.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    pub fn up(&mut self, passwords: &Passwords, keys: &[SealKey]) -> Result<Vec<String>, Error> {
-        bootstrap::up(&mut self.conn, Some(passwords), keys)
+    /// [`Error::PasswordKept`], [`Error::Database`].
+    pub fn up(&mut self, passwords: &Passwords, keys: &[SealKey]) -> Result<Done, Error> {
+        let url = &self.url;
+        bootstrap::up(&mut self.conn, Some(Logins { passwords, url }), keys)
     }
 
-    /// Reverts the newest migration; returns its version.
+    /// Reverts the newest migration, whatever is lost by it; returns its version.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub fn down(&mut self) -> Result<Option<String>, Error> {
-        migrations::down(&mut self.conn)
+        let reverted = self.down_if(|_, _| true)?;
+        Ok(reverted.map(|reverted| reverted.version))
+    }
+
+    /// Reverts the newest migration, if `agreed` says so of its version and of what is lost by it.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn down_if(
+        &mut self,
+        agreed: impl FnOnce(&str, &[Loss]) -> bool,
+    ) -> Result<Option<Reverted>, Error> {
+        migrations::down(&mut self.conn, agreed)
+    }
+
+    /// The seal keys that the database knows, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn seal_keys(&mut self) -> Result<Vec<KnownSealKey>, Error> {
+        Ok(tenant_db::seal_keys(&mut self.conn)?)
+    }
+
+    /// Makes a seal key known.
+    ///
+    /// # Errors
+    /// [`tenant_db::Error::SealKeyTaken`], [`Error::Database`].
+    pub fn add_seal_key(&mut self, key: &SealKey) -> Result<(), Error> {
+        Ok(tenant_db::register_seal_key(&mut self.conn, key)?)
+    }
+
+    /// Ends a seal key in so many seconds; `None`: there is none of this name.
+    ///
+    /// # Errors
+    /// [`tenant_db::Error::LastSealKey`], [`Error::Database`].
+    pub fn retire_seal_key(
+        &mut self,
+        kid: &str,
+        seconds: u32,
+    ) -> Result<Option<KnownSealKey>, Error> {
+        Ok(tenant_db::retire_seal_key(&mut self.conn, kid, seconds)?)
     }
 
     /// Every migration and whether it ran.

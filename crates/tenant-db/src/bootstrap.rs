@@ -4,12 +4,9 @@
 
 use diesel::connection::SimpleConnection as _;
 use diesel::pg::PgConnection;
-use diesel::prelude::*;
-use diesel::sql_types::{Binary, Bool};
 
 use crate::error::Error;
 use crate::level::Level;
-use crate::seal::SealKey;
 
 /// The SQL that makes the cluster's roles. A superuser runs it once a cluster; or, where there is
 /// none, a role with CREATEROLE that owns the database: it asks who runs it, see [`Level`].
@@ -41,24 +38,3 @@ pub fn bootstrap(conn: &mut PgConnection) -> Result<Level, Error> {
     conn.batch_execute(DATABASE_SQL)?;
     Ok(level)
 }
-
-/// Makes a seal key known to the database, for users, keys and jobs: its seals hold for one backend,
-/// or for each where the key is [`unbound`](SealKey::unbound). Of a key that is known already only
-/// that is changed.
-///
-/// # Errors
-/// What the database answers.
-pub fn register_seal_key(conn: &mut PgConnection, key: &SealKey) -> Result<(), Error> {
-    let (inner, outer) = key.padded();
-    diesel::sql_query(REGISTER)
-        .bind::<diesel::sql_types::Text, _>(key.kid())
-        .bind::<Binary, _>(inner.as_slice())
-        .bind::<Binary, _>(outer.as_slice())
-        .bind::<Bool, _>(key.is_bound())
-        .execute(conn)?;
-    Ok(())
-}
-
-const REGISTER: &str = "INSERT INTO tenancy.seal_key AS known (kid, ipad, opad, bind_pid) \
-    VALUES ($1, $2, $3, $4) ON CONFLICT (kid) DO UPDATE SET bind_pid = EXCLUDED.bind_pid \
-    WHERE known.bind_pid <> EXCLUDED.bind_pid";

@@ -85,6 +85,27 @@ pub enum Error {
         /// What it can do, as the end of a sentence.
         reason: &'static str,
     },
+    /// The database accepts no seal of this server, as a check found before anybody asked for
+    /// anything.
+    #[error("the database accepts no seal under key {kid}: {reason}")]
+    SealKeyRefused {
+        /// The key's name.
+        kid: String,
+        /// Why, as a sentence.
+        reason: &'static str,
+    },
+    /// A seal key cannot be registered: a name stands for one secret for ever.
+    #[error("seal key {kid} is known with another secret: choose a new kid for this one")]
+    SealKeyTaken {
+        /// The key's name.
+        kid: String,
+    },
+    /// A seal key cannot be retired: without it every request would be refused.
+    #[error("seal key {kid} is the last one without an end: register another one first")]
+    LastSealKey {
+        /// The key's name.
+        kid: String,
+    },
     /// Any other answer of the database, or of Diesel.
     #[error("a query failed")]
     Query(#[source] DieselError),

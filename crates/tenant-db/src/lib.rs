@@ -304,6 +304,7 @@ mod no_way_out;
 mod pgbouncer;
 mod pool;
 mod seal;
+mod seal_keys;
 mod service_db;
 mod session;
 mod sql_log;
@@ -313,7 +314,7 @@ mod workers;
 
 pub use diesel;
 
-pub use self::bootstrap::{CLUSTER_SQL, DATABASE_SQL, bootstrap, register_seal_key};
+pub use self::bootstrap::{CLUSTER_SQL, DATABASE_SQL, bootstrap};
 pub use self::builder::TenantDbBuilder;
 pub use self::context::{Actor, Context, Role};
 pub use self::error::Error;
@@ -325,6 +326,7 @@ pub use self::listener::{Channel, Listener};
 pub use self::migrations::migrations;
 pub use self::pool::PoolSettings;
 pub use self::seal::{SealKey, SealKeyError};
+pub use self::seal_keys::{KnownSealKey, register_seal_key, retire_seal_key, seal_keys};
 pub use self::service_db::ServiceDb;
 pub use self::tenant_conn::{Savepoints, TenantConn};
 pub use self::tenant_db::TenantDb;

@@ -1,11 +1,15 @@
 //! The one way to a tenant's rows: a closure, inside one transaction, in one context.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
 use secrecy::SecretString;
+use uuid::Uuid;
 
-use crate::context::Context;
+use crate::context::{Actor, Context};
 use crate::error::{Error, lost};
 use crate::meters::Outcome;
 use crate::pgbouncer;
@@ -167,24 +171,21 @@ impl TenantDb {
         )
     }
 
-    /// Whether the database answers: one round trip on a connection of each pool, in the queue of
-    /// all others, without a context. For a readiness check.
+    /// Whether the database answers, and accepts the seals of this server: one short transaction on a
+    /// connection of each pool, in the queue of all others, without a context. For a start, and for a
+    /// readiness check.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], [`Error::Busy`].
+    /// [`Error::Unavailable`], [`Error::Busy`], [`Error::SealKeyRefused`].
     pub async fn health(&self) -> Result<(), Error> {
-        let ping = |pool: &Pool| {
-            let ping = |session: &mut Session| {
-                let answered = session.conn.batch_execute("SELECT 1");
-                answered.map_err(BeginError::Refused)
-            };
-            pool.begin(ping).map(drop)
-        };
-        answer(self.primary.submit(None, ping)).await?;
-        match &self.replica {
-            Some(replica) => answer(replica.submit(None, ping)).await,
-            None => Ok(()),
+        for pool in [Some(&self.primary), self.replica.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let key = self.key.clone();
+            answer(pool.submit(None, move |pool| examine(pool, &key))).await?;
         }
+        Ok(())
     }
 
     /// How many transactions wait for a thread right now.
@@ -265,10 +266,9 @@ fn enter(session: &mut Session, opening: &Opening) -> Result<(), BeginError> {
             Err(_) => return Err(BeginError::Tainted),
         }
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0));
-    let seal = opening.key.seal(&opening.context, session.pid, now);
+    let seal = opening
+        .key
+        .seal(&opening.context, session.pid, unix_seconds());
     let begin = opening.access.begin();
     // Zero would mean none, and PostgreSQL counts in 31 bits.
     let timeout = opening.statement_timeout.map_or(String::new(), |timeout| {
@@ -293,6 +293,55 @@ fn enter(session: &mut Session, opening: &Opening) -> Result<(), BeginError> {
             BeginError::Tainted
         }
         _ => BeginError::Refused(e),
+    })
+}
+
+fn unix_seconds() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+}
+
+#[derive(QueryableByName)]
+struct Flaw {
+    #[diesel(sql_type = Nullable<Text>)]
+    flaw: Option<String>,
+}
+
+/// Has a seal looked at that names nobody. It is bound, not written: where others see what this
+/// role runs they see no seal.
+fn examine(pool: &Pool, key: &SealKey) -> Result<(), Error> {
+    let nobody = Actor::User {
+        id: Uuid::nil(),
+        session: Uuid::nil(),
+    };
+    let context = Context::new(Uuid::nil(), nobody);
+    let found = Cell::new(None);
+    drop(pool.begin(|session| {
+        let seal = key.seal(&context, session.pid, unix_seconds());
+        // In a transaction, as PgBouncer may serve each message by another backend.
+        let row = session.conn.transaction(|conn| {
+            diesel::sql_query("SELECT tenancy.seal_flaw($1) AS flaw")
+                .bind::<Text, _>(seal)
+                .get_result::<Flaw>(conn)
+        });
+        found.set(row.map_err(BeginError::Refused)?.flaw);
+        Ok(())
+    })?);
+    let Some(flaw) = found.take() else {
+        return Ok(());
+    };
+    Err(Error::SealKeyRefused {
+        kid: key.kid().to_owned(),
+        reason: match flaw.as_str() {
+            "unknown" => "it does not know the key, which is to be registered",
+            "secret" => "it knows the key with another secret",
+            "retired" => "the key has been retired",
+            "kind" => "the key may not speak for users",
+            "backend" => "seals of the key hold for one backend, and nobody knows which one it is",
+            "clock" => "its clock and the server's are more than ten seconds apart",
+            _ => "it does not understand the seal",
+        },
     })
 }
 

@@ -19,6 +19,7 @@ mod plans;
 mod redis_gone;
 mod refusals;
 mod repeats;
+mod seal;
 mod servers;
 mod sharing;
 mod site;

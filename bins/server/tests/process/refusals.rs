@@ -15,9 +15,12 @@ use crate::servers::{Home, Process, Server, command, eventually};
 /// A key as `openssl rand -hex 32` makes it.
 const SECRET_KEY: &str = "5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a5f1c0b6e3f0d4c1c9a6a1f0b8f6f2d7a";
 
+/// The seal key of the tests' databases, as the settings write it.
+const SEAL_KEY: &str = "test:a seal key of thirty-two bytes!!";
+
 /// All that it printed to standard error, its log left out.
 #[track_caller]
-fn refused(command: &mut Command) -> String {
+pub(crate) fn refused(command: &mut Command) -> String {
     let mut process = Process::start(command.env("RUST_LOG", "off"));
     let status = eventually("the server ends", || {
         assert_eq!(process.address(), None, "it was not refused");
@@ -29,7 +32,7 @@ fn refused(command: &mut Command) -> String {
 }
 
 #[track_caller]
-fn assert_one_line(printed: &str, expected: &str) {
+pub(crate) fn assert_one_line(printed: &str, expected: &str) {
     assert_eq!(printed.lines().count(), 1, "{printed}");
     let line = printed
         .strip_prefix("rowhouse-server: ")
@@ -240,8 +243,9 @@ fn a_database_that_cannot_be_reached_is_one_line_without_its_password() {
 }
 
 /// A server in production on this database, whose roles need no password there.
-fn production_on(folder: &tempfile::TempDir, database: &Database, app: &str) -> Command {
+pub(crate) fn production_on(folder: &tempfile::TempDir, database: &Database, app: &str) -> Command {
     let mut command = production(folder);
+    command.env("ROWHOUSE__SEAL__KEYS", SEAL_KEY);
     for (key, role) in [
         ("ROWHOUSE__DATABASE__APP_URL", app),
         ("ROWHOUSE__DATABASE__AUTH_URL", "rowhouse_auth"),
@@ -286,6 +290,10 @@ fn a_database_that_is_behind_is_one_line() {
              WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)",
         )
         .unwrap();
+    let printed = refused(&mut production_on(&folder, &database, "rowhouse_app"));
+    assert_one_line(&printed, "run `rowhouse-migrate up` first");
+    let never = "DROP TABLE __diesel_schema_migrations";
+    database.superuser().batch_execute(never).unwrap();
     let printed = refused(&mut production_on(&folder, &database, "rowhouse_app"));
     assert_one_line(&printed, "run `rowhouse-migrate up` first");
 }

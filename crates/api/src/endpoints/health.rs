@@ -43,6 +43,9 @@ struct Checks {
     database: &'static str,
     #[schema(example = "ok")]
     migrations: &'static str,
+    /// Whether the database accepts the key under which this server seals its requests.
+    #[schema(example = "ok")]
+    seal: &'static str,
     #[schema(example = "off")]
     redis: &'static str,
 }
@@ -78,6 +81,9 @@ pub(crate) async fn ready(state: Data<AppState>, services: Data<Services>) -> Ht
         Ok(Ok(false)) => ("ok", "unavailable"),
         Ok(Err(_)) | Err(_) => ("unavailable", "unavailable"),
     };
+    let seals =
+        migrations == "ok" && timeout(DATABASE_TIME, is_sealing(&services)).await == Ok(true);
+    let seal = if seals { "ok" } else { "unavailable" };
     let redis = match state.rate_limits.health() {
         None | Some(Limits::Local) => "off",
         Some(Limits::Shared) => "ok",
@@ -86,9 +92,10 @@ pub(crate) async fn ready(state: Data<AppState>, services: Data<Services>) -> Ht
     let checks = Checks {
         database,
         migrations,
+        seal,
         redis,
     };
-    if database == "ok" && migrations == "ok" {
+    if seal == "ok" {
         let status = if redis == "degraded" { redis } else { "ok" };
         HttpResponse::Ok().json(Readiness { status, checks })
     } else {
@@ -96,5 +103,20 @@ pub(crate) async fn ready(state: Data<AppState>, services: Data<Services>) -> Ht
             status: "unavailable",
             checks,
         })
+    }
+}
+
+/// Whether the database accepts this server's seals. Who waits for tenants' connections has passed by
+/// that, and readiness does not queue up behind them.
+async fn is_sealing(services: &Services) -> bool {
+    if services.tenants.waiting() > 0 {
+        return true;
+    }
+    match services.tenants.health().await {
+        Ok(()) | Err(tenant_db::Error::Busy) => true,
+        Err(error) => {
+            log::error!(error:% = error; "no request can be served");
+            false
+        }
     }
 }

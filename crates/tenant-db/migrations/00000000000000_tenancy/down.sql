@@ -4,6 +4,7 @@ DROP FUNCTION tenancy.protect(regclass, text, name, name, text[], name[], name, 
 DROP FUNCTION tenancy.blind_statistics(regclass);
 DROP FUNCTION tenancy.guard_write();
 DROP FUNCTION tenancy.assert_clean();
+DROP FUNCTION tenancy.seal_flaw(text);
 DROP FUNCTION tenancy.enter(text);
 DROP FUNCTION tenancy.authorize(text, uuid, text, uuid, text, int);
 DROP FUNCTION tenancy.allows(text);

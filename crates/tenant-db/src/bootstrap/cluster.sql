@@ -14,6 +14,20 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                 HINT = 'The bootstrap needs a superuser, or a role with CREATEROLE that owns the database.';
     END IF;
+    -- Who may make roles could, before 16, be a member of a superuser's, and so
+    -- of what reaches into every database of the cluster that has level full.
+    IF NOT superuser AND EXISTS (
+        SELECT FROM pg_roles r WHERE r.rolname = 'rowhouse_owner' AND r.rolbypassrls
+            OR r.rolname = 'rowhouse_tenancy' AND has_parameter_privilege(r.oid, 'backtrace_functions', 'SET')
+    ) AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'tenancy' AND p.proname = 'level'
+            AND pg_catalog.pg_get_function_sqlbody(p.oid) LIKE '%managed%'
+    ) THEN
+        RAISE EXCEPTION 'a superuser made the roles of this cluster, and % is none: let a superuser run the bootstrap, or take another cluster', current_user
+            USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Level managed is not to be had beside databases of level full.';
+    END IF;
     FOR wanted IN SELECT * FROM (VALUES
         ('rowhouse_owner',   'NOLOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION '
             || CASE WHEN superuser THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END),

@@ -128,7 +128,7 @@ fn managed_functions() -> [Function; 8] {
     ]
 }
 
-fn functions() -> [Function; 23] {
+fn functions() -> [Function; 24] {
     [
         Function::invoker(
             "tenancy.refuse(text,text)",
@@ -235,6 +235,12 @@ fn functions() -> [Function; 23] {
             "tenancy.enter(text)",
             TENANCY,
             "e54f94a4cb80d509b41e9c851856722990e3c5ddc7a7a22624616c176e573bb2",
+        )
+        .callers(&[APP]),
+        Function::definer(
+            "tenancy.seal_flaw(text)",
+            TENANCY,
+            "ce8113ec1dab354c14046dd53aa2cc5aa2689aa8de1e1341302de77adae77a76",
         )
         .callers(&[APP]),
         Function::definer(

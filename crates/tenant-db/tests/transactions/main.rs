@@ -24,6 +24,7 @@ mod reads;
 mod recipes;
 mod roles;
 mod round_trips;
+mod seal_keys;
 mod service;
 mod standby;
 mod statistics;
