@@ -323,8 +323,13 @@ const INDEXES: &[(&str, &str, &str)] = &[
     ),
     (
         "public.jobs",
-        "jobs_due_idx",
-        "btree (due_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]))",
+        "jobs_open_idx",
+        "btree (tenant_id, kind, due_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]))",
+    ),
+    (
+        "public.jobs",
+        "jobs_running_idx",
+        "btree (tenant_id, due_at) WHERE (status = 'running'::text)",
     ),
     (
         "public.login_failures",
