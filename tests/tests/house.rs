@@ -50,7 +50,14 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
     (
         "admin",
-        &["auth", "domain", "embedded-postgres", "settings", "store"],
+        &[
+            "auth",
+            "domain",
+            "embedded-postgres",
+            "settings",
+            "store",
+            "tenant-db",
+        ],
     ),
     (
         "rowhouse-tests",

@@ -123,7 +123,8 @@ const READS: [(&str, usize); 25] = [
     ("/api/v1/audit/events?limit=100", 4),
     ("/api/v1/audit/denials?limit=100", 4),
     ("/api/v1/audit/reads?limit=100", 4),
-    ("/api/v1/audit/events/export?format=jsonl&limit=100", 7),
+    // One portion: where it ends, how large the events are, and as above.
+    ("/api/v1/audit/events/export?format=jsonl&limit=10", 9),
     ("/api/v1/users/me/sessions?limit=100", 4),
     ("/api/v1/users/me/tenants", 4),
 ];

@@ -137,7 +137,7 @@ impl Served {
     /// Waits until `/health/ready`, which is 200 all the while, says so.
     async fn until(&self, status: &str) {
         let expected = json!({ "status": status,
-            "checks": { "database": "ok", "migrations": "ok", "redis": status } });
+            "checks": { "database": "ok", "migrations": "ok", "seal": "ok", "redis": status } });
         until(&format!("{} is {status}", self.mode), async || {
             self.server.client().get("/health/ready").await == expected
         })
